@@ -1,0 +1,111 @@
+/**
+ * The addon's contract. Every function is synchronous, keeps no reference to a buffer after it returns, and holds no
+ * global state, so that any number of threads may load it. Wrong argument types throw a TypeError; failures of the
+ * machine throw an Error with `code` (errno name) and `syscall`, but for `writerRun`, which reports them as data.
+ * Paths and names are bytes without NUL. Typed arrays may lie over a SharedArrayBuffer.
+ */
+
+declare const writerBrand: unique symbol;
+declare const inflaterBrand: unique symbol;
+
+/** An open layer root. Its descriptors are closed by `writerClose`, or when the handle is collected. */
+export interface WriterHandle {
+  readonly [writerBrand]: true;
+}
+
+/** A streaming decoder of one gzip member at a time. */
+export interface InflaterHandle {
+  readonly [inflaterBrand]: true;
+}
+
+/**
+ * Opens an existing, empty directory as a layer root.
+ * @param root path of the directory
+ * @param scratch path of a directory on the same file system for unlinked spill files of the sidecar's runs
+ * @param walk true: find parents with a walk of `openat(O_NOFOLLOW)` alone; false: with `openat2` first
+ * @param umask the process's umask: modes that it takes bits from are set with one `fchmod` more
+ * @throws Error with `code` and `syscall`
+ * @see rules N8, N9
+ */
+export function writerOpen(root: Uint8Array, scratch: Uint8Array, walk: boolean, umask: number): WriterHandle;
+
+/**
+ * Runs commands `first` up to `end` (exclusive) and returns the index of the first one that was not completed (`end`
+ * when all were). See `src/layer/commands.ts` for the words of a command and of `result`.
+ * @param slab what DATA offsets count from: bytes of the tar stream
+ * @param arena what PATH, LINK and XATTR offsets count from
+ * @param result at least 16 words
+ * @param name at least 8192 bytes: the canonical path that `result` speaks of
+ */
+export function writerRun(
+  writer: WriterHandle,
+  slab: Uint8Array,
+  arena: Uint8Array,
+  commands: Int32Array,
+  first: number,
+  end: number,
+  result: Int32Array,
+  name: Uint8Array,
+): number;
+
+/**
+ * Second pass, last steps: gives every directory its time (implied ones 0, the root last) and writes the sidecar:
+ * `head`, then one line an entry sorted by path bytes, the later record of a path winning, then an fsync of the file.
+ * @param path where the sidecar is created (O_EXCL, mode 0644)
+ * @param head complete lines, each ended by a newline
+ * @returns number of entry lines written
+ * @see rules §12 (second pass) and §13
+ */
+export function writerFinish(writer: WriterHandle, path: Uint8Array, head: Uint8Array): number;
+
+/** Closes all descriptors. Calling it twice is harmless. */
+export function writerClose(writer: WriterHandle): void;
+
+/** Names of the inflaters this build holds, fastest first: a subset of `isal`, `zlib`. */
+export function inflaters(): string[];
+
+/** @throws Error `ENOSYS` for a decoder this build does not hold */
+export function inflaterOpen(decoder: string): InflaterHandle;
+
+/** Prepares the handle for the next gzip member. */
+export function inflaterReset(inflater: InflaterHandle): void;
+
+/**
+ * Decodes as much of one gzip member (RFC 1952, header and trailer included and checked) as input and room allow.
+ * @param result [0] bytes consumed, [1] bytes produced
+ * @returns 0 more input or more room is needed · 1 the member has ended, CRC and ISIZE right · negative: malformed
+ */
+export function inflaterRun(
+  inflater: InflaterHandle,
+  input: Uint8Array,
+  inputStart: number,
+  inputEnd: number,
+  output: Uint8Array,
+  outputStart: number,
+  outputEnd: number,
+  result: Int32Array,
+): number;
+
+/** Reads an extended attribute of a path, not following a last symlink. @returns null when it is not there */
+export function xattrGet(path: Uint8Array, name: Uint8Array): Buffer | null;
+/** Sets an extended attribute of a path, not following a last symlink. */
+export function xattrSet(path: Uint8Array, name: Uint8Array, value: Uint8Array): void;
+/** @returns names of the extended attributes of a path, a last symlink not followed */
+export function xattrList(path: Uint8Array): Buffer[];
+/** Removes an extended attribute of a path. @returns false when it was not there */
+export function xattrRemove(path: Uint8Array, name: Uint8Array): boolean;
+
+/** `flock(fd, LOCK_EX | LOCK_NB)`, or `LOCK_SH`. @returns false when another open file description holds it */
+export function flock(fd: number, exclusive: boolean): boolean;
+
+/** Writes back everything of the file system that `fd` lies on. Blocks: never call it on the main thread. */
+export function syncfs(fd: number): void;
+
+/** Whether `openat2` with RESOLVE_IN_ROOT works here. */
+export function hasOpenat2(): boolean;
+
+/**
+ * Removes a directory tree, descriptor-relative and without following a symlink; unreadable directories are made
+ * readable first. A path that does not exist is no error. Blocks: never call it on the main thread.
+ */
+export function removeTree(path: Uint8Array): void;

@@ -1,0 +1,74 @@
+import type { ErrorData } from '../errors.js';
+import type { WarningPlace } from '../events.js';
+
+/** The decoders a caller may ask for. */
+export type DecoderName = 'auto' | 'isal' | 'zlib' | 'pako';
+
+/** Limits of one layer (extraction B1 to B6); every one is checked before the write that would exceed it. */
+export interface Budget {
+  readonly maxCompressedBytes: number;
+  readonly maxUnpackedBytes: number;
+  readonly maxFileBytes: number;
+  readonly maxEntries: number;
+  readonly maxMetaBytes: number;
+  readonly maxRatio: number;
+  readonly ratioGraceBytes: number;
+}
+
+/** Where a layer's packed bytes come from: a ring that the main thread fills, or a range of a file. */
+export type LayerBlob =
+  | { readonly kind: 'ring'; readonly ring: SharedArrayBuffer }
+  | { readonly kind: 'file'; readonly path: string; readonly offset: number; readonly length: number };
+
+/** Extracts one layer into `tree`, an empty directory inside `staging`. */
+export interface ExtractTask {
+  readonly kind: 'extract';
+  /** State word and counters, see `control.ts`. */
+  readonly control: SharedArrayBuffer;
+  readonly blob: LayerBlob;
+  readonly digest: string;
+  readonly diffId: string;
+  /** The descriptor's size in bytes. */
+  readonly sizeBytes: number;
+  readonly mediaType: string;
+  /** Holds `tree/` and gets the sidecar. */
+  readonly staging: string;
+  readonly decoder: DecoderName;
+  readonly budget: Budget;
+  readonly stat: StatFormat;
+  /** Find parents by walking alone, as on a kernel without openat2. */
+  readonly walk: boolean;
+  /** Whether to sync the file system at the end. */
+  readonly sync: boolean;
+}
+
+/** How true owner and mode are kept on files (extraction M2, M5, M10). */
+export type StatFormat = 'containers' | 'libkrun' | 'sidecar';
+
+/** Removes directories that lie in `staging/` or `trash/`. */
+export interface DiscardTask {
+  readonly kind: 'discard';
+  readonly paths: readonly string[];
+}
+
+export type Task = ExtractTask | DiscardTask;
+
+export interface Warning {
+  readonly rule: string;
+  readonly message: string;
+  readonly count: number;
+  readonly first: readonly WarningPlace[];
+}
+
+/** What is known of a layer once it is extracted; kept in the layer record. */
+export interface LayerFacts {
+  /** Length of the uncompressed tar stream in bytes. */
+  readonly unpackedBytes: number;
+  /** Entries of the archive, implied directories left out. */
+  readonly entries: number;
+  readonly composeRequired: boolean;
+}
+
+export type Outcome =
+  | { readonly kind: 'done'; readonly facts: LayerFacts; readonly warnings: readonly Warning[] }
+  | { readonly kind: 'failed'; readonly error: ErrorData; readonly warnings: readonly Warning[] };
