@@ -25,7 +25,10 @@ export function isDigest(text: string): text is Digest {
  */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
-  throw new SluiceError('DIGEST_INVALID', { message: `reading digest ${JSON.stringify(text.slice(0, 200))}`, rule: 'registry R97' });
+  throw new SluiceError('DIGEST_INVALID', {
+    message: `reading digest ${JSON.stringify(text.slice(0, 200))}`,
+    rule: 'registry R97',
+  });
 }
 
 export function algorithmOf(digest: Digest): DigestAlgorithm {
