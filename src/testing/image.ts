@@ -159,7 +159,10 @@ function buildLayer(input: LayerInput, image: ImageInput): TestLayer {
 export type IndexEntry =
   | TestImage
   | TestIndex
-  | { readonly image: TestImage | TestIndex; readonly descriptor: Partial<Descriptor> & { readonly platform?: DescriptorPlatform } };
+  | {
+      readonly image: TestImage | TestIndex;
+      readonly descriptor: Partial<Descriptor> & { readonly platform?: DescriptorPlatform };
+    };
 
 /** Builds an image index (docker: a manifest list) of images and further indexes, in the order given. */
 export function buildIndex(
@@ -217,9 +220,7 @@ export function writeOciLayout(directory: string, images: Readonly<Record<string
 }
 
 /** The files of an OCI layout by their path, e.g. to pack them into an archive. */
-export function ociLayoutFiles(
-  images: Readonly<Record<string, TestImage | TestIndex>>,
-): ReadonlyMap<string, Buffer> {
+export function ociLayoutFiles(images: Readonly<Record<string, TestImage | TestIndex>>): ReadonlyMap<string, Buffer> {
   const manifests = Object.entries(images).map(([tag, { descriptor }]) => ({
     ...descriptor,
     annotations: { ...descriptor.annotations, 'org.opencontainers.image.ref.name': tag },

@@ -51,7 +51,11 @@ export type LayerPart =
       readonly linkName: Buffer;
       readonly body: Buffer;
       readonly device: { readonly major: number | bigint; readonly minor: number | bigint };
-      readonly sparse: { readonly form: SparseForm; readonly rows: readonly SparseRow[]; readonly realBytes: number } | null;
+      readonly sparse: {
+        readonly form: SparseForm;
+        readonly rows: readonly SparseRow[];
+        readonly realBytes: number;
+      } | null;
       readonly options: EntryOptions;
     }
   | { readonly kind: 'pax'; readonly records: PaxRecords }
@@ -345,7 +349,11 @@ function fit(wanted: Wanted, format: TarFormat): Fitted {
       return { header, records: [], before: [] };
     case 'ustar':
     case 'star':
-      return { header: { ...header, ...splitName(wanted.name, format === 'star' ? 131 : 155) }, records: [], before: [] };
+      return {
+        header: { ...header, ...splitName(wanted.name, format === 'star' ? 131 : 155) },
+        records: [],
+        before: [],
+      };
     case 'gnu':
       return {
         header: { ...header, name: wanted.name.subarray(0, 100), linkName: wanted.linkName.subarray(0, 100) },
@@ -394,7 +402,8 @@ function splitName(name: Buffer, prefixBytes: number): Pick<TarHeader, 'name' | 
   if (name.length <= 100) return { name };
   const slash = name.subarray(0, prefixBytes + 1).lastIndexOf(0x2f, -2);
   const rest = name.subarray(slash + 1);
-  if (slash <= 0 || rest.length === 0 || rest.length > 100) throw new RangeError('the name does not fit prefix and name');
+  if (slash <= 0 || rest.length === 0 || rest.length > 100)
+    throw new RangeError('the name does not fit prefix and name');
   return { name: rest, prefix: name.subarray(0, slash) };
 }
 
@@ -405,7 +414,9 @@ function flagIn(format: TarFormat, typeFlag: string | number): string | number {
 
 function encodePaxHeader(name: Bytes, records: readonly (readonly [Bytes, Bytes])[]): Buffer {
   const headerName = Buffer.concat([Buffer.from('PaxHeaders.0/'), toBytes(name)]).subarray(0, 99);
-  return encodeMeta('x', encodePaxRecords(records), { name: headerName.at(-1) === 0x2f ? headerName.subarray(0, -1) : headerName });
+  return encodeMeta('x', encodePaxRecords(records), {
+    name: headerName.at(-1) === 0x2f ? headerName.subarray(0, -1) : headerName,
+  });
 }
 
 function encodeGnuLong(typeFlag: 'L' | 'K', value: Buffer): Buffer {

@@ -34,7 +34,12 @@ export interface SparseEncoding {
  * Encodes a sparse map; nothing is checked, so that overlapping, unordered or lying maps can be written.
  * @see GNU tar manual, "Storing Sparse Files"
  */
-export function encodeSparse(form: SparseForm, name: Bytes, rows: readonly SparseRow[], realBytes: number): SparseEncoding {
+export function encodeSparse(
+  form: SparseForm,
+  name: Bytes,
+  rows: readonly SparseRow[],
+  realBytes: number,
+): SparseEncoding {
   const plain = { typeFlag: '0', patches: [], extension: Buffer.alloc(0), mapBody: Buffer.alloc(0) } as const;
   const flat = rows.flatMap((row) => [row.offset, row.length]);
   switch (form) {

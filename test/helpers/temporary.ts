@@ -55,10 +55,7 @@ export function isolatedEnvironment(
  * Puts {@link isolatedEnvironment} into `process.env` until the test is over.
  * @returns the home directory, which is new
  */
-export function isolateEnvironment(
-  t: Cleanup,
-  variables: Readonly<Record<string, string | undefined>> = {},
-): string {
+export function isolateEnvironment(t: Cleanup, variables: Readonly<Record<string, string | undefined>> = {}): string {
   const home = temporaryDirectory(t, 'sluice-home');
   const before = { ...process.env };
   replaceEnvironment(isolatedEnvironment(home, variables));
