@@ -1,5 +1,6 @@
 /** Fakes for tests of Sluice and of programs that use it: layers, images and an embedded registry with faults. */
 export { compress, gzipMembers, type LayerCompression } from './compress.js';
+export { parseLayer, parseLayerParts } from './dsl.js';
 export type { Fault, FaultAction, FaultMatch, RedirectStatus, RequestKind } from './faults.js';
 export {
   buildImage,
@@ -42,6 +43,7 @@ export {
   type SparseOptions,
   type WhiteoutForm,
 } from './layer.js';
+export { packDirectory, type PackOptions } from './pack-directory.js';
 export { createRandom, randomImage, type Random, type RandomImageOptions } from './random.js';
 export {
   startRegistry,
