@@ -1,113 +1,207 @@
-import type { MissReason } from '../events.js';
 import type { Digest } from '../oci/digest.js';
-import type { ImageConfig, ResolvedImage } from '../oci/manifest.js';
+import type { ResolvedImage } from '../oci/manifest.js';
+import { SluiceError } from '../errors.js';
 import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
+import { commitLayer, type CommitStep } from './commit.js';
+import { findImage, findLayer, type Lookups } from './find.js';
+import type { StatementHook } from './index/database.js';
+import { selectImage, selectImages } from './index/images.js';
+import { selectLayers } from './index/layers.js';
+import { isOurIndex, openIndex, type OpenIndex } from './index/open.js';
+import { recordImage, stackLayers } from './index/record-image.js';
+import { formatTime, type LayerRow, parseTime } from './index/rows.js';
+import { chooseHome, homeLocation, type HomeSources, indexPath, layerDirectory, makeHome } from './layout.js';
+import { lockLayer, lockLayers } from './lock.js';
+import { openLocations, type Locations } from './locations.js';
+import { discardStaging, openStaging } from './staging.js';
+import type {
+  ImageSummary,
+  LayerLock,
+  LayersLocation,
+  Lookup,
+  PulledImage,
+  RecordedLayer,
+  Staging,
+  Store,
+  StoredImage,
+  StoredLayer,
+  Wanted,
+  WantedLayer,
+} from './types.js';
 
-// CONTRACT (the engineer who writes the store keeps these names)
+export type * from './types.js';
 
-/** Where layers live: `<home>/layers` and its neighbours, or `PATH` with `PATH/.sluice/…` (compat F5). */
-export interface LayersLocation {
-  readonly layers: string;
-  readonly staging: string;
-  readonly trash: string;
-  readonly locks: string;
-  /** False for `-L PATH`: `extracted_at` is not set for it. */
-  readonly isHome: boolean;
+/** How a store is opened; the home is chosen as compat F1 says. */
+export interface OpenStoreOptions extends HomeSources {
+  /** The clock, for times in the index. */
+  readonly now?: () => Date;
+  /** Sees every statement before it runs; what it throws is that statement's failure. For tests. */
+  readonly onStatement?: StatementHook;
+  /** Sees every step of a layer's commit before it is done; what it throws ends the commit there. For tests. */
+  readonly onStep?: (step: CommitStep) => void;
 }
 
-/** A complete layer on disk. */
-export interface StoredLayer {
-  readonly digest: Digest;
-  readonly diffId: Digest;
-  /** `<layers>/<digest>.extracted` */
-  readonly path: string;
-  readonly packedBytes: number;
-  readonly unpackedBytes: number;
-  readonly entries: number;
+/**
+ * Opens the store: makes the home when it is absent, brings the index to our schema, sweeps and probes the layers'
+ * location.
+ * @throws SluiceError INDEX_FOREIGN | INDEX_TOO_NEW | INDEX_BUSY | INDEX_CORRUPT | STORE_FAILED | DISK_FULL
+ */
+export async function openStore(options: OpenStoreOptions = {}): Promise<Store> {
+  const home = await chooseHome(options, isOurIndex);
+  await makeHome(home);
+  const index = await openIndex(indexPath(home), options.onStatement);
+  try {
+    const locations = await openLocations(home);
+    return new OpenStore(home, index, locations, options);
+  } catch (error) {
+    await index.database[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
-/** An image with every layer complete. */
-export interface PulledImage {
-  /** Canonical reference; see compat G5. */
-  readonly reference: string;
-  /** Digest of the manifest. */
-  readonly digest: Digest;
-  /** What the reference led to: index or manifest. */
-  readonly resolvedDigest: Digest;
-  readonly platform: string;
-  /** Bottom to top, each directory once, at its topmost place (compat I9). */
-  readonly layers: readonly StoredLayer[];
-  /** Raw layers cannot simply be stacked; compose them (extraction H6, P4, P5). */
-  readonly composeRequired: boolean;
-  readonly config: ImageConfig;
-}
-
-export type Lookup =
-  | { readonly kind: 'hit'; readonly image: PulledImage }
-  | {
-      readonly kind: 'miss';
-      readonly reason: MissReason;
-      readonly layer?: Digest;
-      /** What the current manifest was resolved from, when the row is ours. */
-      readonly resolvedDigest?: Digest;
-    };
-
-/** A locked, empty place to extract one layer into; see extraction §12. */
-export interface Staging {
-  /** Directory (0700) that holds `tree/` (empty) and takes the sidecar as `mtree`. */
-  readonly path: string;
-}
-
-/** A layer's lock, held for the whole of its transfer. */
-export interface LayerLock extends AsyncDisposable {
-  readonly digest: Digest;
-}
-
-export interface WantedLayer {
-  readonly digest: Digest;
-  readonly diffId: Digest;
-  readonly mediaType: string;
-  readonly packedBytes: number;
-}
-
-export interface ImageSummary {
-  readonly reference: string;
-  readonly digest: Digest | null;
-  readonly platform: string | null;
-  readonly sizeBytes: number;
-  readonly layers: number;
-  readonly lastUsedAt: string | null;
-  /** A row that another program wrote, or whose reference is not canonical (compat I12). */
-  readonly isForeign: boolean;
-}
-
-export interface Store extends AsyncDisposable {
+class OpenStore implements Store {
   readonly home: string;
-  /** `<home>`'s own location, or that of `-L PATH` (made and probed on first use). */
-  location(layerPath?: string): Promise<LayersLocation>;
-  /** Whether an image is complete here; no request, at most three queries (compat F11, Q12). */
-  find(key: string, platform: string, wanted: { location: LayersLocation; stat: StatFormat; touch: boolean }): Promise<Lookup>;
-  /** Whether one layer is complete; adopts it into the index when only the row is missing (compat F13). */
-  findLayer(layer: WantedLayer, location: LayersLocation, stat: StatFormat): Promise<StoredLayer | null>;
-  lockLayer(digest: Digest, location: LayersLocation, signal: AbortSignal): Promise<LayerLock>;
-  openStaging(digest: Digest, location: LayersLocation): Promise<Staging>;
-  /** Extraction §12 second pass, step 6: renames, sidecar last. The lock must be held. */
-  commitLayer(layer: WantedLayer, staging: Staging, facts: LayerFacts, location: LayersLocation): Promise<StoredLayer>;
-  /** Gives up a staging directory; `discard` (a pool task) removes what is in it. */
-  discardStaging(staging: Staging): Promise<void>;
-  /** compat I7: one transaction. */
-  commitImage(key: string, image: ResolvedImage, layers: readonly StoredLayer[]): Promise<PulledImage>;
-  listImages(options?: { all?: boolean }): Promise<readonly ImageSummary[]>;
-  /** The stored documents of an image, byte for byte. */
-  readImage(key: string): Promise<StoredImage | null>;
-}
+  readonly notices: readonly string[];
+  readonly #lookups: Lookups;
+  readonly #locations: Locations;
+  readonly #onStep: ((step: CommitStep) => void) | undefined;
 
-export interface StoredImage {
-  readonly reference: string;
-  readonly platform: string;
-  readonly resolvedDigest: Digest;
-  readonly manifestDigest: Digest;
-  readonly manifest: Uint8Array;
-  readonly config: Uint8Array;
-  readonly layers: readonly StoredLayer[];
+  constructor(home: string, index: OpenIndex, locations: Locations, options: OpenStoreOptions) {
+    this.home = home;
+    this.notices = index.notices;
+    this.#lookups = { database: index.database, now: options.now ?? (() => new Date()) };
+    this.#locations = locations;
+    this.#onStep = options.onStep;
+  }
+
+  location(layerPath?: string): Promise<LayersLocation> {
+    return this.#locations.open(layerPath);
+  }
+
+  find(key: string, platform: string, wanted: Wanted): Promise<Lookup> {
+    return findImage(this.#lookups, key, platform, wanted);
+  }
+
+  findLayer(layer: WantedLayer, location: LayersLocation, stat: StatFormat): Promise<StoredLayer | null> {
+    return findLayer(this.#lookups, layer, { location, stat });
+  }
+
+  lockLayer(digest: Digest, location: LayersLocation, signal: AbortSignal): Promise<LayerLock> {
+    return lockLayer(digest, location, signal);
+  }
+
+  lockLayers(digests: readonly Digest[], location: LayersLocation, signal: AbortSignal): Promise<AsyncDisposable> {
+    return lockLayers(digests, location, signal);
+  }
+
+  openStaging(digest: Digest, location: LayersLocation): Promise<Staging> {
+    return openStaging(digest, location);
+  }
+
+  async commitLayer(
+    layer: WantedLayer,
+    staging: Staging,
+    facts: LayerFacts,
+    location: LayersLocation,
+    options: { readonly sync?: boolean } = {},
+  ): Promise<StoredLayer> {
+    const { database, now } = this.#lookups;
+    const isSynced = options.sync ?? true;
+    const commit = { layer, staging, facts, location, isSynced, now: now(), onStep: this.#onStep };
+    const committed = await commitLayer(database, commit);
+    this.#locations.trash.push(...committed.trash);
+    return committed.layer;
+  }
+
+  async discardStaging(staging: Staging): Promise<void> {
+    const path = await discardStaging(staging);
+    if (path) this.#locations.trash.push(path);
+  }
+
+  takeTrash(): readonly string[] {
+    return this.#locations.trash.splice(0);
+  }
+
+  async commitImage(
+    key: string,
+    image: ResolvedImage,
+    layers: readonly StoredLayer[],
+    options: { readonly composeLinks?: ReadonlySet<Digest> } = {},
+  ): Promise<PulledImage> {
+    const { database, now } = this.#lookups;
+    const stack = stackLayers(image, layers, options.composeLinks ?? new Set());
+    const recorded = { key, image, stack, now: now(), isInHome: (layer: StoredLayer) => this.#isInHome(layer) };
+    await database.transaction(`recording image ${key}`, (connection) => recordImage(connection, recorded));
+    return {
+      reference: key,
+      digest: image.manifest.digest,
+      resolvedDigest: image.resolvedDigest,
+      platform: image.platform,
+      layers: stack.map(({ layer }) => layer),
+      composeRequired: stack.some(({ layer, composeRequired }) => composeRequired || layer.composeRequired),
+      config: image.config.value,
+    };
+  }
+
+  async listImages(options: { readonly all?: boolean } = {}): Promise<readonly ImageSummary[]> {
+    const rows = await this.#lookups.database.use('listing images', selectImages);
+    const images = rows.map((row): ImageSummary => {
+      const lastUsed = parseTime(row.last_used_at);
+      return {
+        reference: row.reference,
+        digest: row.digest,
+        platform: row.platform,
+        sizeBytes: row.size_bytes,
+        layers: row.layers,
+        lastUsedAt: lastUsed && formatTime(lastUsed),
+        isForeign: row.is_current === 0,
+      };
+    });
+    return images.filter((image) => options.all || !image.isForeign);
+  }
+
+  async readImage(key: string): Promise<StoredImage | null> {
+    const row = await this.#lookups.database.use(`reading image ${key}`, (connection) => selectImage(connection, key));
+    if (row === null || row === 'foreign') return null;
+    return {
+      reference: row.reference,
+      platform: row.platform,
+      resolvedDigest: row.resolved_digest,
+      manifestDigest: row.manifest_digest,
+      manifest: row.manifest_body,
+      config: row.config_body,
+      layers: row.layers.map((layer) => this.#recorded(layer)),
+    };
+  }
+
+  async readLayers(digests: readonly Digest[]): Promise<readonly RecordedLayer[]> {
+    const rows = await this.#lookups.database.use('reading layers', (connection) => selectLayers(connection, digests));
+    const byDigest = new Map(rows.map((row) => [row.digest, row]));
+    return digests.map((digest) => {
+      const row = byDigest.get(digest);
+      if (!row)
+        throw new SluiceError('IMAGE_NOT_FOUND', { message: 'reading layers', rule: 'compat Q7', layer: digest });
+      return this.#recorded(row);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lookups.database[Symbol.asyncDispose]();
+  }
+
+  #recorded(row: LayerRow): RecordedLayer {
+    const isOurs = row.extracted_at !== null;
+    return {
+      digest: row.digest,
+      diffId: row.diff_id,
+      path: layerDirectory(homeLocation(this.home), row.digest),
+      packedBytes: row.size_bytes,
+      unpackedBytes: isOurs ? row.unpacked_bytes : null,
+      entries: isOurs ? row.entries : null,
+    };
+  }
+
+  #isInHome(layer: StoredLayer): boolean {
+    return layer.path === layerDirectory(homeLocation(this.home), layer.digest);
+  }
 }
