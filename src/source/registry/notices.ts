@@ -1,0 +1,48 @@
+import { printable } from './body.js';
+import { type Dispatch, headerOf, headersOf, type ReplyHead } from './http.js';
+
+export type Notice = (level: 'debug' | 'info' | 'warn', message: string, host: string) => void;
+
+/** Turns what replies say beside their content into notices, each text once (R11). */
+export function withNotices(dispatch: Dispatch, notice: Notice): Dispatch {
+  const said = new Set<string>();
+  const once = (level: 'info' | 'warn', message: string, host: string): void => {
+    if (said.has(message)) return;
+    said.add(message);
+    notice(level, message, host);
+  };
+  return (request, receive, signal) =>
+    dispatch(
+      request,
+      (head) => {
+        for (const warning of warningsOf(head)) once('warn', `the registry warns: ${warning}`, request.lane.host);
+        const limit = rateLimitOf(head);
+        if (limit !== null) once('info', limit, request.lane.host);
+        return receive(head);
+      },
+      signal,
+    );
+}
+
+/** @see OCI distribution-spec, "Warnings": `299 - "text"` alone counts */
+function warningsOf(head: ReplyHead): string[] {
+  return headersOf(head, 'warning').flatMap((value) => {
+    const match = /^299\s+\S+\s+"((?:[^"\\]|\\[^])*)"/.exec(value);
+    return match?.[1] === undefined ? [] : [printable(match[1].replace(/\\([^])/g, '$1'))];
+  });
+}
+
+/** Docker Hub's `76;w=21600`: 76 pulls in so many seconds. */
+function rateLimitOf(head: ReplyHead): string | null {
+  const limit = parseQuota(headerOf(head, 'ratelimit-limit'));
+  const remaining = parseQuota(headerOf(head, 'ratelimit-remaining'));
+  if (limit === null || remaining === null) return null;
+  const window = limit.seconds === null ? '' : ` in ${limit.seconds} s`;
+  return `${remaining.count} of ${limit.count} pulls${window} are left`;
+}
+
+function parseQuota(text: string | null): { count: number; seconds: number | null } | null {
+  const match = /^([0-9]{1,9})(?:;w=([0-9]{1,9}))?$/.exec(text ?? '');
+  if (match === null) return null;
+  return { count: Number(match[1]), seconds: match[2] === undefined ? null : Number(match[2]) };
+}

@@ -1,0 +1,51 @@
+import type { ChallengeMemory } from './auth.js';
+import { DEFAULT_TIMEOUTS, openConnections, type Timeouts } from './client.js';
+import type { Dispatch, HttpRequest } from './http.js';
+import { createGate, type Gate } from './limits.js';
+import { systemTiming, type Timing } from './timing.js';
+import { createTokenCache, type TokenCache } from './token.js';
+
+/** What all pulls of the process share: connections (R43), tokens (R20), limits (R74), what is known of hosts. */
+export interface RegistryClient {
+  readonly timing: Timing;
+  readonly dispatch: Dispatch;
+  readonly tokens: TokenCache;
+  readonly challenges: ChallengeMemory;
+  /** Origins that answer a `Range` with the whole blob (R79). */
+  readonly rangelessOrigins: Set<string>;
+  /** Ends every request. */
+  close(): Promise<void>;
+}
+
+export interface RegistryClientOptions {
+  readonly timeouts?: Timeouts;
+  readonly timing?: Timing;
+}
+
+const BLOB_CONNECTIONS_PER_HOST = 6;
+const BLOB_CONNECTIONS = 16;
+const METADATA_CONNECTIONS_PER_HOST = 2;
+
+export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
+  const { timeouts = DEFAULT_TIMEOUTS, timing = systemTiming } = options;
+  const connections = openConnections(timeouts);
+  const gates: Readonly<Record<HttpRequest['lane']['kind'], Gate>> = {
+    metadata: createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY),
+    blob: createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS),
+  };
+  return {
+    timing,
+    dispatch: async (request, receive, signal) => {
+      const leave = await gates[request.lane.kind].enter(request.lane.host, signal);
+      try {
+        return await connections.dispatch(request, receive, signal);
+      } finally {
+        leave();
+      }
+    },
+    tokens: createTokenCache(timing),
+    challenges: new Map(),
+    rangelessOrigins: new Set(),
+    close: () => connections.close(),
+  };
+}

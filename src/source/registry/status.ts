@@ -1,0 +1,75 @@
+import { type ErrorCode, type ErrorDetail, SluiceError } from '../../errors.js';
+import { type ErrorBody, parseErrorBody } from './body.js';
+import { headerOf, type ReplyHead } from './http.js';
+
+/** What was asked, of whom: the fields every error of a registry carries. */
+export interface Asked {
+  readonly host: string;
+  readonly repository: string;
+  readonly asked: 'manifest' | 'config' | 'blob' | 'token';
+}
+
+/** "does not exist, or needs a login": registries don't tell the two apart (R25). */
+export const MISSING_OR_PRIVATE = 'the repository does not exist, or needs a login';
+
+/** A reply that is no success as an error: the status decides, the body explains (R12, R25). */
+export function statusError(head: ReplyHead, body: Uint8Array, asked: Asked, nowMs: number): SluiceError {
+  const said = parseErrorBody(body);
+  const code = codeOf(head.status, said.code, asked.asked);
+  const retryAt = retryAtOf(head, nowMs);
+  const detail: ErrorDetail = {
+    message: `asking ${asked.host} for the ${asked.asked} of "${asked.repository}": ${describe(head.status, said, code)}`,
+    ...asked,
+    status: head.status,
+    ...(said.code !== null && { registryCode: said.code }),
+    ...(retryAt !== null && { retryAt: new Date(retryAt).toISOString() }),
+  };
+  return new SluiceError(code, detail);
+}
+
+/**
+ * `Retry-After` as milliseconds from now: seconds or an HTTP date (R69).
+ * @returns null for anything else
+ */
+export function parseRetryAfter(text: string, nowMs: number): number | null {
+  if (/^[0-9]{1,10}$/.test(text)) return Number(text) * 1000;
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\bGMT$/.test(text)) return null;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? null : Math.max(0, date - nowMs);
+}
+
+function codeOf(status: number, said: string | null, asked: Asked['asked']): ErrorCode {
+  if (status === 401) return 'AUTH_REQUIRED';
+  if (status === 403) return 'ACCESS_DENIED';
+  if (status === 404) return notFoundCode(said, asked);
+  if (status === 429) return 'RATE_LIMITED';
+  return status === 408 || status >= 500 ? 'SERVER_ERROR' : 'PROTOCOL_ERROR';
+}
+
+function notFoundCode(said: string | null, asked: Asked['asked']): ErrorCode {
+  switch (said) {
+    case 'NAME_UNKNOWN':
+    case 'MANIFEST_UNKNOWN':
+    case 'BLOB_UNKNOWN':
+      return said;
+    default:
+      return asked === 'manifest' ? 'MANIFEST_UNKNOWN' : asked === 'token' ? 'NAME_UNKNOWN' : 'BLOB_UNKNOWN';
+  }
+}
+
+function describe(status: number, said: ErrorBody, code: ErrorCode): string {
+  const parts = [`HTTP ${status}`];
+  if (code === 'AUTH_REQUIRED') parts.push(MISSING_OR_PRIVATE);
+  if (said.code !== null) parts.push(said.code);
+  if (said.text !== '') parts.push(said.text);
+  return parts.join(': ');
+}
+
+function retryAtOf(head: ReplyHead, nowMs: number): number | null {
+  if (head.status !== 429 && head.status !== 503) return null;
+  const text = headerOf(head, 'retry-after');
+  const waitMs = text === null ? null : parseRetryAfter(text, nowMs);
+  if (waitMs === null) return null;
+  const latest = 8.64e15;
+  return Math.min(nowMs + waitMs, latest);
+}

@@ -1,0 +1,24 @@
+import { setTimeout as sleepFor } from 'node:timers/promises';
+import { abortError } from './abort.js';
+
+/** Time and chance, given from outside so that tests need not wait. */
+export interface Timing {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds of a clock that never goes back. */
+  monotonic(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** @throws SluiceError ABORTED as soon as the signal fires */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export const systemTiming: Timing = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => Math.random(),
+  sleep: (ms, signal) =>
+    sleepFor(ms, undefined, { signal }).catch(() => {
+      throw abortError(signal);
+    }),
+};
