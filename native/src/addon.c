@@ -1,2 +1,34 @@
-#include <node_api.h>
-NAPI_MODULE_INIT() { (void)env; return exports; }
+/* The entry of the addon: what exists, by name. No state: every thread that loads it gets functions alone. */
+#include "exports.h"
+
+static const struct {
+  const char *name;
+  napi_callback function;
+} functions[] = {
+    {"writerOpen", export_writer_open},
+    {"writerRun", export_writer_run},
+    {"writerFinish", export_writer_finish},
+    {"writerClose", export_writer_close},
+    {"inflaters", export_inflaters},
+    {"inflaterOpen", export_inflater_open},
+    {"inflaterReset", export_inflater_reset},
+    {"inflaterRun", export_inflater_run},
+    {"xattrGet", export_xattr_get},
+    {"xattrSet", export_xattr_set},
+    {"xattrList", export_xattr_list},
+    {"xattrRemove", export_xattr_remove},
+    {"flock", export_flock},
+    {"syncfs", export_syncfs},
+    {"hasOpenat2", export_has_openat2},
+    {"removeTree", export_remove_tree},
+};
+
+NAPI_MODULE_INIT() {
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value function;
+    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function) != napi_ok ||
+        napi_set_named_property(env, exports, functions[i].name, function) != napi_ok)
+      return NULL;
+  }
+  return exports;
+}

@@ -43,7 +43,11 @@ export const WORD = {
 export const OP = {
   /** Creates a regular file or placeholder (O_EXCL), writes DATA; with LAST also attributes, time, close. */
   FILE: 1,
-  /** Writes DATA at OFFSET of the file begun last; with LAST finishes it (ftruncate to SIZE for a trailing hole). */
+  /**
+   * Writes DATA at OFFSET, never before what is written already, of the file begun last; with LAST finishes it
+   * (ftruncate to SIZE for a trailing hole). Attributes, time, SIZE and xattrs are those of the FILE command. Until LAST
+   * no other command may run.
+   */
   WRITE: 2,
   /** Makes a directory with its attributes; its time is set by `writerFinish`. With IMPLIED: 0755, no xattr. */
   DIR: 3,
@@ -56,9 +60,15 @@ export const OP = {
   REMOVE: 7,
   /** Reads what is at PATH without following it, and its canonical path. */
   STAT: 8,
-  /** Gives the inode at PATH (not a directory) other owner, mode and time; type and fourth field stay (H7). */
+  /**
+   * Gives the inode at PATH (not a directory) other owner, mode and time, and XATTR in addition; type and fourth field
+   * stay (H7). KIND is what the inode is, and counts with NO_XATTR alone; MARKER as for FILE.
+   */
   INODE_META: 9,
-  /** Adds a sidecar comment after the line of PATH: LINK holds `folded NAME` and the like, already in vis form. */
+  /**
+   * Adds a sidecar comment after the line of PATH: LINK holds `folded NAME` and the like, already in vis form. A later
+   * FILE, DIR, DIR_META, SYMLINK, LINK or REMOVE of PATH drops it. With DEFERRED: LINK is the cleaned target.
+   */
   NOTE: 10,
 } as const;
 
@@ -72,6 +82,10 @@ export const FLAG = {
   LIBKRUN: 8,
   /** No override_stat and no other xattr is set; the sidecar alone holds them (M10). */
   NO_XATTR: 16,
+  /** The file is a whiteout marker: host mode 0600 whatever MODE says (W2). */
+  MARKER: 32,
+  /** STAT: suspend at a part of the way that is missing or no directory, as the commands that make something do. */
+  PARENTS: 64,
 } as const;
 
 /** Entry kinds, as the type bits of `st_mode` shifted right by 12. */
@@ -105,11 +119,11 @@ export const RESULT = {
   AT_LEAF: 3,
   /** Length of the canonical path in `name`: of the leaf, or of the first part of the way that blocks. */
   NAME_LENGTH: 4,
-  /** STAT: KIND of what is there, 0 for nothing. */
+  /** STAT, and SUSPENDED with EEXIST or ENOTDIR: KIND of what is there, 0 for nothing (ERRNO says why). */
   KIND: 5,
-  /** STAT: inode number, two words. */
+  /** Its inode number, two words. */
   INODE: 6,
-  /** STAT: number of links. */
+  /** Its number of links. */
   LINKS: 8,
   /** Image xattrs that could not be set in this run (M16). */
   XATTRS_KEPT: 9,
@@ -136,4 +150,8 @@ export const SYSCALLS = [
   'readlinkat',
   'getdents64',
   'malloc',
+  'fgetxattr',
+  'fremovexattr',
+  'pread',
+  'fsync',
 ] as const;

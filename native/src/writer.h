@@ -1,0 +1,77 @@
+/* An open layer root: what all parts of the writer share. One thread at a time. */
+#ifndef SLUICE_WRITER_H
+#define SLUICE_WRITER_H
+
+#include "command.h"
+#include "crc32c.h"
+#include "links.h"
+#include "parents.h"
+#include "records.h"
+#include "report.h"
+
+/* The file that a FILE command began and no LAST has finished; `fd` is -1 between files. */
+struct open_file {
+  int fd;
+  struct metadata metadata;
+  struct buffer path;   /* canonical */
+  struct buffer xattrs; /* in the arena's form: the arena may be gone when the file is finished */
+  uint32_t xattr_count, entry;
+  uint64_t size;  /* as the FILE command gives it */
+  uint64_t end;   /* of the content so far, holes included */
+  uint64_t at;    /* the descriptor's own position */
+  uint32_t crc;   /* of the content up to `end` */
+};
+
+struct writer {
+  int root, scratch; /* -1 when closed */
+  mode_t umask;
+  bool is_finished;
+  struct parents parents;
+  struct open_file file;
+  struct records records;
+  struct links links;
+  struct buffer listed; /* xattrs for the record being made */
+  struct report report;
+  crc32c_update crc;
+};
+
+static inline struct bytes no_bytes(void) {
+  return (struct bytes){(const uint8_t *)"", 0};
+}
+
+/* A failure at a leaf. */
+static inline enum status fail_at(struct writer *writer, const struct leaf *leaf, enum call call, int error) {
+  report_name(&writer->report, leaf_path(leaf));
+  writer->report.at_leaf = true;
+  return fail(&writer->report, call, error);
+}
+
+/* Something is at the leaf already: the rules decide (O table). What it is goes along. */
+enum status suspend_at(struct writer *writer, const struct leaf *leaf);
+
+/* Head of an entry's record. */
+struct record entry_record(const struct metadata *metadata, uint32_t entry);
+
+/* Adds a record, xattrs taken from `writer->listed`. */
+enum status remember(struct writer *writer, const struct record *head, struct bytes path, struct bytes link);
+
+/* file.c */
+enum status file_begin(struct writer *writer, const struct command *command);
+enum status file_go_on(struct writer *writer, const struct command *command);
+void file_drop(struct writer *writer);
+
+/* leaf.c */
+enum status make_directory(struct writer *writer, const struct command *command);
+enum status change_directory(struct writer *writer, const struct command *command);
+enum status make_symlink(struct writer *writer, const struct command *command);
+enum status make_link(struct writer *writer, const struct command *command);
+enum status remove_leaf(struct writer *writer, const struct command *command);
+enum status stat_leaf(struct writer *writer, const struct command *command);
+enum status change_inode(struct writer *writer, const struct command *command);
+enum status add_note(struct writer *writer, const struct command *command);
+
+/* finish.c */
+/* Returns the number of entry lines, or -1 with `report` filled. */
+int64_t writer_finish(struct writer *writer, const char *path, struct bytes head);
+
+#endif
