@@ -124,11 +124,11 @@ const descriptorSchema = z.object({
 });
 
 const documentSchema = z.object({
-  schemaVersion: z.unknown(),
+  schemaVersion: z.unknown().optional(),
   mediaType: z.string().nullish(),
   artifactType: z.string().nullish(),
   manifests: z.array(z.unknown()).nullish(),
-  config: z.unknown(),
+  config: z.unknown().optional(),
   layers: z.array(z.unknown()).nullish(),
   annotations: annotationsSchema,
 });
@@ -141,7 +141,7 @@ const configSchema = z.object({
   architecture: z.string().nullish(),
   variant: z.string().nullish(),
   'os.version': z.string().nullish(),
-  created: z.unknown(),
+  created: z.unknown().optional(),
   rootfs: z.object({ type: z.string().nullish(), diff_ids: z.array(z.string()).nullish() }).nullish(),
   history: z.array(z.record(z.string(), z.unknown())).nullish(),
   config: z
