@@ -2,7 +2,7 @@ import { SluiceError } from '../../errors.js';
 import { collectBody, collectErrorBody, type BodyCap } from './body.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import type { Endpoint } from './hosts.js';
-import { type Dispatch, type HttpRequest, headersOf, type ReplyHead } from './http.js';
+import { type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
 import { checkRealm, parseRealm } from './realm.js';
 import { guardOf, withRedirects } from './redirect.js';
 import { retry } from './retry.js';
@@ -15,7 +15,7 @@ export type ChallengeMemory = Map<string, TokenKey>;
 
 export interface AuthOptions {
   readonly endpoint: Endpoint;
-  readonly asked: Asked;
+  asked(wanted: Wanted): Asked;
   /** Without redirects and without authentication; carries the token requests. */
   readonly bare: Dispatch;
   readonly tokens: TokenCache;
@@ -41,9 +41,10 @@ interface Refusal {
  */
 export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
   const memoryKey = `${options.endpoint.origin}/${options.endpoint.repository}`;
-  const { tokens, challenges } = options;
+  const { tokens, challenges, timing } = options;
 
   return async (request, receive, signal) => {
+    const asked = options.asked(request.wanted);
     const authorize = (key: TokenKey): Promise<string> =>
       tokens.find(key, (flight) => requestToken(key, options, flight), signal);
 
@@ -54,7 +55,7 @@ export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
     for (;;) {
       const refusal: { current: Refusal | null } = { current: null };
       const isRefused = (head: ReplyHead): boolean =>
-        head.url.origin === request.asked.origin &&
+        head.url.origin === request.firstUrl.origin &&
         (head.status === 401 || (token !== null && !isRedrawn && isStaleToken(head)));
       const head = await attempt(dispatch, request, { token, isRefused, receive, signal, refusal });
       if (refusal.current === null) return head;
@@ -66,8 +67,8 @@ export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
         token = null;
         continue;
       }
-      if (isFresh) throw statusError(head, refusal.current.body, options.asked, options.timing.now());
-      key = chooseChallenge(refusal.current, options);
+      if (isFresh) throw statusError(head, refusal.current.body, asked, timing.now());
+      key = chooseChallenge(refusal.current, asked, timing.now());
       remember(challenges, memoryKey, key);
       token = await authorize(key);
       isFresh = true;
@@ -106,33 +107,27 @@ async function attempt(dispatch: Dispatch, request: HttpRequest, run: Attempt): 
 }
 
 /** Bearer wins over Basic; what is not spoken here is skipped (R14). */
-function chooseChallenge({ head, body }: Refusal, options: AuthOptions): TokenKey {
+function chooseChallenge({ head, body }: Refusal, asked: Asked, nowMs: number): TokenKey {
   const challenges = parseChallenges(headersOf(head, 'www-authenticate'));
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
-  if (bearer !== undefined) return tokenKeyOf(bearer, head.url, options.endpoint);
-  const detail = { ...options.asked, status: head.status };
-  if (challenges.length === 0) throw statusError(head, body, options.asked, options.timing.now());
+  if (bearer !== undefined) return tokenKeyOf(bearer, head.url, asked.repository);
+  if (challenges.length === 0) throw statusError(head, body, asked, nowMs);
+  const asking = `asking ${asked.host} for the ${asked.asked} of "${asked.repository}"`;
   if (challenges.some(({ scheme }) => scheme === 'basic')) {
-    throw new SluiceError('AUTH_REQUIRED', {
-      ...detail,
-      message: `asking ${options.asked.host} for "${options.asked.repository}": a user name and a password are needed`,
-      rule: 'registry R19',
-    });
+    const message = `${asking}: a user name and a password are needed`;
+    throw new SluiceError('AUTH_REQUIRED', { ...asked, message, rule: 'registry R19', status: head.status });
   }
   const schemes = [...new Set(challenges.map(({ scheme }) => scheme))].join(', ');
-  throw new SluiceError('AUTH_UNSUPPORTED', {
-    ...detail,
-    message: `asking ${options.asked.host} for "${options.asked.repository}": it offers ${schemes} alone`,
-    rule: 'registry R14',
-  });
+  const message = `${asking}: it offers ${schemes} alone`;
+  throw new SluiceError('AUTH_UNSUPPORTED', { ...asked, message, rule: 'registry R14', status: head.status });
 }
 
 /** The challenge's scope as it stands, and never more than the challenge or a pull asks for (R16). */
-function tokenKeyOf({ parameters }: Challenge, registry: URL, endpoint: Endpoint): TokenKey {
+function tokenKeyOf({ parameters }: Challenge, registry: URL, repository: string): TokenKey {
   return {
     realm: parseRealm(parameters.get('realm') ?? '', registry),
     service: parameters.get('service') ?? null,
-    scopes: [parameters.get('scope') ?? `repository:${endpoint.repository}:pull`],
+    scopes: [parameters.get('scope') ?? `repository:${repository}:pull`],
     identity: ANONYMOUS,
   };
 }
@@ -146,9 +141,10 @@ async function requestToken(key: TokenKey, options: AuthOptions, signal: AbortSi
   const request: HttpRequest = {
     method: 'GET',
     url,
-    asked: url,
+    firstUrl: url,
+    wanted: 'token',
     headers: { ...options.headers, accept: 'application/json' },
-    lane: { kind: 'metadata', host: url.host },
+    host: url.host,
     guard: guardOf(url, registry),
   };
   const dispatch = withRedirects(options.bare, {
@@ -158,7 +154,7 @@ async function requestToken(key: TokenKey, options: AuthOptions, signal: AbortSi
   try {
     return await retry(() => readToken(dispatch, request, options, signal), options.timing, signal);
   } catch (error) {
-    throw error instanceof SluiceError ? error.with({ ...options.asked, asked: 'token' }) : error;
+    throw error instanceof SluiceError ? error.with({ ...options.asked('token') }) : error;
   }
 }
 
@@ -183,7 +179,7 @@ async function readToken(
 
 /** A token server that refuses an anonymous request says what the registry would (R25). */
 function tokenRefusal(head: ReplyHead, body: Uint8Array, options: AuthOptions): SluiceError {
-  const error = statusError(head, body, { ...options.asked, asked: 'token' }, options.timing.now());
+  const error = statusError(head, body, options.asked('token'), options.timing.now());
   switch (error.code) {
     case 'RATE_LIMITED':
     case 'SERVER_ERROR':

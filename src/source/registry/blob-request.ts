@@ -1,4 +1,4 @@
-import type { Dispatch, Lane, Receive, ReplyHead } from './http.js';
+import type { Dispatch, HttpRequest, Receive, ReplyHead } from './http.js';
 import { type ByteRange, formatRange } from './range.js';
 import { guardOf } from './redirect.js';
 
@@ -10,7 +10,8 @@ export interface BlobRequestOptions {
   /** With redirects alone. */
   readonly target: Dispatch;
   readonly headers: Readonly<Record<string, string>>;
-  readonly lane: Lane;
+  /** Whose limits count. */
+  readonly host: string;
 }
 
 /** Asks for one blob, from where a redirect led as soon as one did (R53). */
@@ -23,18 +24,19 @@ export interface BlobRequest {
   forgetTarget(): void;
 }
 
-export function createBlobRequest({ url, registry, target, headers, lane }: BlobRequestOptions): BlobRequest {
+export function createBlobRequest({ url, registry, target, headers, host }: BlobRequestOptions): BlobRequest {
   let kept: URL | null = null;
   const isFromTarget = (head: ReplyHead): boolean => head.url.origin !== url.origin;
   return {
     ask: (range, receive, signal) => {
-      const request = {
-        method: 'GET' as const,
+      const request: HttpRequest = {
+        method: 'GET',
         url: kept ?? url,
-        asked: url,
+        firstUrl: url,
         headers: range === null ? headers : { ...headers, range: formatRange(range) },
-        lane,
-        guard: kept === null ? ('any' as const) : guardOf(kept, url),
+        wanted: 'blob',
+        host,
+        guard: kept === null ? 'any' : guardOf(kept, url),
       };
       const dispatch = kept === null ? registry : target;
       return dispatch(

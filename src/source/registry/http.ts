@@ -1,18 +1,17 @@
 import type { AddressGuard } from './address.js';
 
-/** Whose limits a request counts against (R74): those of the host that was asked first. */
-export interface Lane {
-  readonly kind: 'metadata' | 'blob';
-  readonly host: string;
-}
+/** What is asked for; blobs have limits of their own (R74). */
+export type Wanted = 'manifest' | 'config' | 'blob' | 'token';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD';
   readonly url: URL;
   /** What was asked first; differs from {@link url} where a redirect was followed. */
-  readonly asked: URL;
+  readonly firstUrl: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly lane: Lane;
+  readonly wanted: Wanted;
+  /** Whose limits the request counts against (R74): the host that was asked first, by the name users know. */
+  readonly host: string;
   readonly guard: AddressGuard;
 }
 

@@ -15,9 +15,9 @@ export function withNotices(dispatch: Dispatch, notice: Notice): Dispatch {
     dispatch(
       request,
       (head) => {
-        for (const warning of warningsOf(head)) once('warn', `the registry warns: ${warning}`, request.lane.host);
+        for (const warning of warningsOf(head)) once('warn', `the registry warns: ${warning}`, request.host);
         const limit = rateLimitOf(head);
-        if (limit !== null) once('info', limit, request.lane.host);
+        if (limit !== null) once('info', limit, request.host);
         return receive(head);
       },
       signal,
@@ -26,10 +26,11 @@ export function withNotices(dispatch: Dispatch, notice: Notice): Dispatch {
 
 /** @see OCI distribution-spec, "Warnings": `299 - "text"` alone counts */
 function warningsOf(head: ReplyHead): string[] {
-  return headersOf(head, 'warning').flatMap((value) => {
-    const match = /^299\s+\S+\s+"((?:[^"\\]|\\[^])*)"/.exec(value);
-    return match?.[1] === undefined ? [] : [printable(match[1].replace(/\\([^])/g, '$1'))];
-  });
+  return headersOf(head, 'warning').flatMap((value) =>
+    [...value.matchAll(/(?:^|,)\s*299\s+\S+\s+"((?:[^"\\]|\\[^])*)"/g)].map(([, text = '']) =>
+      printable(text.replace(/\\([^])/g, '$1')),
+    ),
+  );
 }
 
 /** Docker Hub's `76;w=21600`: 76 pulls in so many seconds. */

@@ -77,7 +77,7 @@ function checkTarget(target: URL, request: HttpRequest, policy: RedirectPolicy):
     throw refused(target, 'it leaves HTTPS', 'registry R50');
   }
   const kind = classOfHost(target.hostname);
-  const isLoopback = kind === 'loopback' && !isLoopbackHost(request.asked.hostname);
+  const isLoopback = kind === 'loopback' && !isLoopbackHost(request.firstUrl.hostname);
   if (kind === 'link-local' || kind === 'unspecified' || isLoopback) {
     throw refused(target, `it leads to a ${kind} address`, 'registry R52');
   }
@@ -91,7 +91,7 @@ function redirected(request: HttpRequest, target: URL): HttpRequest {
     ...request,
     url: target,
     headers: isSameOrigin ? request.headers : Object.fromEntries(kept),
-    guard: guardOf(target, request.asked),
+    guard: guardOf(target, request.firstUrl),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ChallengeMemory } from './auth.js';
 import { DEFAULT_TIMEOUTS, openConnections, type Timeouts } from './client.js';
-import type { Dispatch, HttpRequest } from './http.js';
-import { createGate, type Gate } from './limits.js';
+import type { Dispatch } from './http.js';
+import { createGate } from './limits.js';
 import { systemTiming, type Timing } from './timing.js';
 import { createTokenCache, type TokenCache } from './token.js';
 
@@ -29,14 +29,12 @@ const METADATA_CONNECTIONS_PER_HOST = 2;
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
   const { timeouts = DEFAULT_TIMEOUTS, timing = systemTiming } = options;
   const connections = openConnections(timeouts);
-  const gates: Readonly<Record<HttpRequest['lane']['kind'], Gate>> = {
-    metadata: createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY),
-    blob: createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS),
-  };
+  const blobs = createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
+  const metadata = createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
   return {
     timing,
     dispatch: async (request, receive, signal) => {
-      const leave = await gates[request.lane.kind].enter(request.lane.host, signal);
+      const leave = await (request.wanted === 'blob' ? blobs : metadata).enter(request.host, signal);
       try {
         return await connections.dispatch(request, receive, signal);
       } finally {

@@ -1,12 +1,12 @@
 import { type ErrorCode, type ErrorDetail, SluiceError } from '../../errors.js';
 import { type ErrorBody, parseErrorBody } from './body.js';
-import { headerOf, type ReplyHead } from './http.js';
+import { headerOf, type ReplyHead, type Wanted } from './http.js';
 
 /** What was asked, of whom: the fields every error of a registry carries. */
 export interface Asked {
   readonly host: string;
   readonly repository: string;
-  readonly asked: 'manifest' | 'config' | 'blob' | 'token';
+  readonly asked: Wanted;
 }
 
 /** "does not exist, or needs a login": registries don't tell the two apart (R25). */
@@ -38,7 +38,7 @@ export function parseRetryAfter(text: string, nowMs: number): number | null {
   return Number.isNaN(date) ? null : Math.max(0, date - nowMs);
 }
 
-function codeOf(status: number, said: string | null, asked: Asked['asked']): ErrorCode {
+function codeOf(status: number, said: string | null, asked: Wanted): ErrorCode {
   if (status === 401) return 'AUTH_REQUIRED';
   if (status === 403) return 'ACCESS_DENIED';
   if (status === 404) return notFoundCode(said, asked);
@@ -46,7 +46,7 @@ function codeOf(status: number, said: string | null, asked: Asked['asked']): Err
   return status === 408 || status >= 500 ? 'SERVER_ERROR' : 'PROTOCOL_ERROR';
 }
 
-function notFoundCode(said: string | null, asked: Asked['asked']): ErrorCode {
+function notFoundCode(said: string | null, asked: Wanted): ErrorCode {
   switch (said) {
     case 'NAME_UNKNOWN':
     case 'MANIFEST_UNKNOWN':
