@@ -94,6 +94,11 @@ export class Events {
     if (diagnostics.hasSubscribers) diagnostics.publish(event);
   }
 
+  /** Hands on an event of another emitter, which has told the diagnostics channel. */
+  forward(event: SluiceEvent): void {
+    this.#emitter.emit('event', event);
+  }
+
   /** @returns a function that ends the subscription */
   subscribe(listener: EventListener): () => void {
     this.#emitter.on('event', listener);

@@ -1,0 +1,321 @@
+import { SluiceError, type ErrorDetail } from '../errors.js';
+import type { Budget, StatFormat } from '../transfer/protocol.js';
+import { Batch } from './batch.js';
+import { FLAG, KIND, OP, WORD, XATTR } from './commands.js';
+import { createDeferredLinks, type DeferredLinks } from './deferred.js';
+import { cleanName, printable } from './path.js';
+import { decide, hasMarkerDirectory, isAufs, type Decision } from './rules.js';
+import type { Stage } from './stage.js';
+import type { Entry, Span } from './tar/entry.js';
+import { createTarReader, type TarHandler, type TarReader } from './tar/reader.js';
+import type { Metadata, Tree, TreeListener } from './tree.js';
+import type { Warnings } from './warnings.js';
+import { createWhiteouts, type Whiteouts } from './whiteouts.js';
+import { CAPABILITY_COPY, decideXattr } from './xattr-policy.js';
+
+export interface ApplyOptions {
+  readonly tree: Tree;
+  readonly budget: Budget;
+  readonly stat: StatFormat;
+  readonly warnings: Warnings;
+}
+
+/** The stage that turns tar bytes into the layer's tree. */
+export interface Apply extends Stage {
+  /** Entries of the archive so far. */
+  readonly entries: number;
+  /** Whether links into lower layers wait for composing (H6). */
+  readonly composeRequired: boolean;
+}
+
+const XATTR_HEAD_BYTES = 9;
+const ROOT_METADATA: Metadata = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 };
+
+export function createApply(options: ApplyOptions): Apply {
+  return new Applier(options);
+}
+
+class Applier implements Apply, TarHandler, TreeListener {
+  readonly #tree: Tree;
+  readonly #budget: Budget;
+  readonly #warnings: Warnings;
+  readonly #flags: number;
+  readonly #reader: TarReader;
+  readonly #links: DeferredLinks;
+  readonly #whiteouts: Whiteouts;
+  readonly #batch = new Batch();
+  #slab: Uint8Array = new Uint8Array(0);
+
+  entries = 0;
+  composeRequired = false;
+  /** Headers of every kind and implied directories (B4). */
+  #counted = 0;
+  #fileBytes = 0;
+  #hasRoot = false;
+  /** Whether the current entry's data are written, and whether its last command is in the batch. */
+  #isWriting = false;
+  #isOpenInBatch = false;
+  #hasData = false;
+  #offset = 0;
+  /** Offset of the open file's command, for the command that finishes it. */
+  #index = 0;
+
+  constructor({ tree, budget, stat, warnings }: ApplyOptions) {
+    this.#tree = tree;
+    this.#budget = budget;
+    this.#warnings = warnings;
+    this.#flags = stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
+    this.#reader = createTarReader(this, budget.maxMetaBytes);
+    this.#links = createDeferredLinks(tree, warnings);
+    this.#whiteouts = createWhiteouts(tree);
+    tree.listener = this;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#slab = bytes;
+    this.#reader.push(bytes);
+    this.#flush();
+  }
+
+  end(): void {
+    this.#reader.end();
+    const deferred = this.#links.finish();
+    this.composeRequired = deferred.size > 0;
+    this.#whiteouts.finish(deferred, this.#flags);
+    if (!this.#hasRoot) this.#tree.setRoot(ROOT_METADATA, this.#flags);
+  }
+
+  header(): void {
+    if (++this.#counted > this.#budget.maxEntries) {
+      throw exceeded('B4', 'maxEntries', this.#budget.maxEntries, 'the layer has too many entries');
+    }
+  }
+
+  implied(): void {
+    this.header();
+  }
+
+  beforeRemoval(): void {
+    this.#links.makeWaiting();
+  }
+
+  beforeImplied(): boolean {
+    return this.#links.makeWaiting();
+  }
+
+  warn(rule: string, message: string, offset: number): void {
+    this.#warnings.add(rule, message, '', offset);
+  }
+
+  entry(entry: Entry): void {
+    try {
+      this.#begin(entry);
+    } catch (error) {
+      throw error instanceof SluiceError ? error.with(placeOf(entry)) : error;
+    }
+    this.#index = this.entries++;
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, offset: number): void {
+    if (!this.#isWriting) return;
+    const batch = this.#batch;
+    if (!this.#isOpenInBatch || this.#hasData) this.#addWrite();
+    const at = batch.last;
+    batch.set(at, WORD.DATA, start);
+    batch.set(at, WORD.DATA_LENGTH, end - start);
+    batch.set64(at, WORD.OFFSET, offset);
+    this.#hasData = true;
+    void bytes;
+  }
+
+  entryEnd(): void {
+    if (!this.#isWriting) return;
+    if (!this.#isOpenInBatch) this.#addWrite();
+    const at = this.#batch.last;
+    this.#batch.set(at, WORD.FLAGS, this.#batch.words[at + WORD.FLAGS]! | FLAG.LAST);
+    this.#isWriting = false;
+    this.#isOpenInBatch = false;
+  }
+
+  #addWrite(): void {
+    if (this.#batch.isFull) this.#flush();
+    this.#batch.add(OP.WRITE, this.#index, this.#offset);
+    this.#isOpenInBatch = true;
+    this.#hasData = false;
+  }
+
+  #flush(): void {
+    if (this.#batch.count > 0) this.#tree.run(this.#batch, this.#slab);
+    this.#isOpenInBatch = false;
+  }
+
+  #begin(entry: Entry): void {
+    const batch = this.#batch;
+    this.#reserve(entry);
+    const start = batch.arenaLength;
+    const length = cleanName(entry.name, batch.arena, start);
+    batch.arenaLength += length;
+    const end = start + length;
+    const decision = decide(entry, batch.arena, start, end);
+    this.#offset = entry.offset;
+    switch (decision.kind) {
+      case 'skip':
+        this.#warnings.add(decision.rule, decision.why, printable(batch.arena.subarray(start, end)), entry.offset);
+        return;
+      case 'link':
+        this.#readLink(entry, batch.arena.slice(start, end));
+        return;
+      case 'root':
+        this.#hasRoot = true;
+        break;
+      case 'whiteout':
+        this.#whiteouts.add(batch.arena.subarray(start, end));
+        break;
+      case 'file':
+        this.#admitFile(entry.size);
+        break;
+      case 'placeholder':
+      case 'directory':
+      case 'symlink':
+        break;
+      default:
+        decision satisfies never;
+    }
+    this.#noteOddNames(batch.arena, start, end, entry.offset);
+    this.#encode(entry, decision, start, length);
+  }
+
+  #encode(entry: Entry, decision: Exclude<Decision, { kind: 'skip' | 'link' }>, pathStart: number, pathLength: number): void {
+    const batch = this.#batch;
+    const { op, kind, flags } = commandOf(decision);
+    const at = batch.add(op, this.entries, entry.offset);
+    batch.set(at, WORD.PATH, pathStart);
+    batch.set(at, WORD.PATH_LENGTH, pathLength);
+    batch.set(at, WORD.MODE, entry.mode);
+    batch.set(at, WORD.UID, entry.uid);
+    batch.set(at, WORD.GID, entry.gid);
+    batch.set64(at, WORD.MTIME, entry.mtime);
+    batch.set(at, WORD.MTIME_NS, entry.mtimeNs);
+    batch.set(at, WORD.KIND, kind);
+    batch.set(at, WORD.FLAGS, this.#flags | flags);
+    if (decision.kind === 'symlink') {
+      batch.set(at, WORD.LINK, batch.copy(entry.link.bytes, entry.link.start, entry.link.end));
+      batch.set(at, WORD.LINK_LENGTH, entry.link.end - entry.link.start);
+    } else if (decision.kind === 'placeholder') {
+      batch.set(at, WORD.DEV_MAJOR, entry.devMajor);
+      batch.set(at, WORD.DEV_MINOR, entry.devMinor);
+    } else if (decision.kind === 'file') {
+      batch.set64(at, WORD.SIZE, entry.size);
+      this.#isWriting = true;
+      this.#isOpenInBatch = true;
+      this.#hasData = false;
+    }
+    if (entry.xattrs.length > 0) this.#encodeXattrs(at, entry, decision);
+  }
+
+  #encodeXattrs(at: number, entry: Entry, decision: Decision): void {
+    const batch = this.#batch;
+    const canHold = decision.kind === 'file' || decision.kind === 'directory' || decision.kind === 'root';
+    let count = 0;
+    const add = (flag: number, name: Uint8Array, value: Uint8Array): void => {
+      const head = batch.copy(NO_HEAD, 0, XATTR_HEAD_BYTES);
+      const view = new DataView(batch.arena.buffer, batch.arena.byteOffset + head);
+      view.setUint8(0, flag);
+      view.setUint32(1, name.length, true);
+      view.setUint32(5, value.length, true);
+      batch.copy(name, 0, name.length);
+      batch.copy(value, 0, value.length);
+      count++;
+    };
+    batch.set(at, WORD.XATTR, batch.arenaLength);
+    for (const { name, value } of entry.xattrs) {
+      const decided = decideXattr(Buffer.from(name).toString('latin1'), canHold);
+      add(decided.flag, name, value);
+      if (decided.hasCopy) add(XATTR.SET_UNLISTED, CAPABILITY_COPY, value);
+      if (decided.warning) {
+        this.#warnings.add(decided.warning, 'an extended attribute is kept in the sidecar alone', spanText(entry.name), entry.offset);
+      }
+    }
+    batch.set(at, WORD.XATTR_COUNT, count);
+  }
+
+  /** A link entry ends the batch: it must see the tree as it is (N10). */
+  #readLink(entry: Entry, path: Uint8Array): void {
+    this.#batch.arenaLength -= path.length;
+    this.#flush();
+    const { link, offset } = entry;
+    const target = new Uint8Array(link.end - link.start);
+    const length = cleanName(link, target, 0);
+    const metadata = { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, mtimeNs: entry.mtimeNs };
+    if (isAufs(path, 0, path.length)) this.#whiteouts.addAufs(path);
+    this.#links.read({ target: target.subarray(0, length), path, metadata, entry: this.entries, offset });
+  }
+
+  #admitFile(size: number): void {
+    const { maxFileBytes, maxUnpackedBytes } = this.#budget;
+    if (size > maxFileBytes) throw exceeded('B3', 'maxFileBytes', maxFileBytes, `a file of ${size} bytes`);
+    this.#fileBytes += size;
+    if (this.#fileBytes > maxUnpackedBytes) {
+      throw exceeded('B2', 'maxUnpackedBytes', maxUnpackedBytes, `the files have ${this.#fileBytes} bytes so far`);
+    }
+  }
+
+  #noteOddNames(path: Uint8Array, start: number, end: number, offset: number): void {
+    if (isAufs(path, start, end)) {
+      this.#whiteouts.addAufs(path.subarray(start, end));
+      this.#warnings.add('W7', "AUFS's own bookkeeping is left out", printable(path.subarray(start, end)), offset);
+    } else if (hasMarkerDirectory(path, start, end)) {
+      this.#warnings.add('W6', 'a directory is named like a whiteout', printable(path.subarray(start, end)), offset);
+    }
+  }
+
+  /** Makes sure that the entry's names and attributes fit the arena, and its command the batch. */
+  #reserve({ name, link, xattrs }: Entry): void {
+    let length = name.end - name.start + link.end - link.start;
+    for (const xattr of xattrs) length += XATTR_HEAD_BYTES * 2 + xattr.name.length + CAPABILITY_COPY.length + xattr.value.length * 2;
+    if (this.#batch.isFull || !this.#batch.fits(length)) this.#flush();
+    if (!this.#batch.fits(length)) this.#batch.grow(length);
+  }
+}
+
+const NO_HEAD = new Uint8Array(XATTR_HEAD_BYTES);
+
+function commandOf(decision: Exclude<Decision, { kind: 'skip' | 'link' }>): { op: number; kind: number; flags: number } {
+  switch (decision.kind) {
+    case 'file':
+      return COMMANDS.file;
+    case 'whiteout':
+      return COMMANDS.whiteout;
+    case 'placeholder':
+      return { op: OP.FILE, kind: decision.as, flags: FLAG.LAST };
+    case 'directory':
+      return COMMANDS.directory;
+    case 'root':
+      return COMMANDS.root;
+    case 'symlink':
+      return COMMANDS.symlink;
+    default:
+      return decision satisfies never;
+  }
+}
+
+const COMMANDS = {
+  file: { op: OP.FILE, kind: KIND.FILE, flags: 0 },
+  whiteout: { op: OP.FILE, kind: KIND.FILE, flags: FLAG.LAST | FLAG.MARKER },
+  directory: { op: OP.DIR, kind: KIND.DIR, flags: 0 },
+  root: { op: OP.DIR_META, kind: KIND.DIR, flags: 0 },
+  symlink: { op: OP.SYMLINK, kind: KIND.SYMLINK, flags: 0 },
+} as const;
+
+function exceeded(rule: string, option: keyof Budget, value: number, what: string): SluiceError {
+  return new SluiceError('BUDGET_EXCEEDED', { message: `extracting the layer: ${what}`, rule, limit: { option, value } });
+}
+
+function spanText({ bytes, start, end }: Span): string {
+  return printable(bytes.subarray(start, end));
+}
+
+function placeOf({ name, offset }: Entry): Partial<ErrorDetail> {
+  const bytes = name.bytes.subarray(name.start, name.end);
+  return { entry: printable(bytes), entryBase64: Buffer.from(bytes).toString('base64'), offset };
+}

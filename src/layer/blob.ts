@@ -1,0 +1,67 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { fileSystemError, SluiceError } from '../errors.js';
+import type { Control } from '../transfer/control.js';
+import type { LayerBlob } from '../transfer/protocol.js';
+import { openRing } from '../transfer/ring.js';
+import type { Stage } from './stage.js';
+
+/** Bytes handed on at once: small enough that an abort is seen soon and the ring's room comes back early. */
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Pushes a blob's bytes into a stage, then ends it.
+ * @param onChunk called after each push with the packed bytes so far
+ * @throws SluiceError ABORTED, or what the stage throws
+ */
+export function readBlob(blob: LayerBlob, control: Control, stage: Stage, onChunk: (packedBytes: number) => void): void {
+  if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk);
+  else readFile(blob, control, stage, onChunk);
+  stage.end();
+}
+
+function readRing(buffer: SharedArrayBuffer, control: Control, stage: Stage, onChunk: (packedBytes: number) => void): void {
+  const ring = openRing(buffer);
+  let total = 0;
+  for (;;) {
+    const bytes = ring.read();
+    if (bytes === 'aborted' || control.isAborted()) throw aborted();
+    if (bytes === null) return;
+    const chunk = bytes.length > CHUNK_BYTES ? bytes.subarray(0, CHUNK_BYTES) : bytes;
+    stage.push(chunk);
+    ring.consume(chunk.length);
+    onChunk((total += chunk.length));
+  }
+}
+
+function readFile(
+  { path, offset, length }: Extract<LayerBlob, { kind: 'file' }>,
+  control: Control,
+  stage: Stage,
+  onChunk: (packedBytes: number) => void,
+): void {
+  const doing = `reading "${path}"`;
+  const attempt = <T>(step: () => T): T => {
+    try {
+      return step();
+    } catch (error) {
+      throw fileSystemError(doing, error);
+    }
+  };
+  const file = attempt(() => openSync(path, 'r'));
+  try {
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    for (let total = 0; total < length; ) {
+      if (control.isAborted()) throw aborted();
+      const size = attempt(() => readSync(file, buffer, 0, Math.min(CHUNK_BYTES, length - total), offset + total));
+      if (size === 0) return;
+      stage.push(size === CHUNK_BYTES ? buffer : buffer.subarray(0, size));
+      onChunk((total += size));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function aborted(): SluiceError {
+  return new SluiceError('ABORTED', 'extracting the layer: cancelled');
+}

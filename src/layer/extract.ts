@@ -1,0 +1,81 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { fileSystemError, SluiceError } from '../errors.js';
+import { native } from '../native.js';
+import { parseDigest } from '../oci/digest.js';
+import { formatSidecarHead } from '../oci/sidecar-head.js';
+import { openControl } from '../transfer/control.js';
+import type { ExtractTask, LayerFacts, Outcome } from '../transfer/protocol.js';
+import { createApply } from './apply.js';
+import { readBlob } from './blob.js';
+import { createDecode } from './decode.js';
+import { Tree } from './tree.js';
+import { createDiffIdVerifier } from './verify.js';
+import { createWarnings, type Warnings } from './warnings.js';
+
+/** Names inside a staging directory. */
+export const TREE = 'tree';
+export const SIDECAR = 'mtree';
+
+/**
+ * Extracts one layer into `<staging>/tree` and writes `<staging>/mtree`, verified to the last byte and synced. On any
+ * failure the staging directory is emptied, and the failure is the outcome: this function does not throw.
+ */
+export function extractLayer(task: ExtractTask): Outcome {
+  const warnings = createWarnings();
+  try {
+    return { kind: 'done', facts: extract(task, warnings), warnings: warnings.list() };
+  } catch (error) {
+    discardTree(task.staging);
+    return { kind: 'failed', error: asError(error).with({ layer: task.digest }).toData(), warnings: warnings.list() };
+  }
+}
+
+function extract(task: ExtractTask, warnings: Warnings): LayerFacts {
+  const addon = native();
+  const control = openControl(task.control);
+  const diffId = parseDigest(task.diffId);
+  const digest = parseDigest(task.digest);
+  const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
+  mkdirSync(path.join(task.staging, TREE), { recursive: true });
+  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask());
+  try {
+    const apply = createApply({ tree: new Tree(addon, writer, warnings), budget: task.budget, stat: task.stat, warnings });
+    const next = createDiffIdVerifier(diffId, apply);
+    const decode = createDecode({ ...task, digest, warnings, next });
+    readBlob(task.blob, control, decode, (packedBytes) => control.report(packedBytes, decode.unpackedBytes, apply.entries));
+    const facts = { unpackedBytes: decode.unpackedBytes, entries: apply.entries, composeRequired: apply.composeRequired };
+    const head = formatSidecarHead({ digest, diffId, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
+    addon.writerFinish(writer, bytesOf(SIDECAR), head);
+    if (task.sync) syncFileSystem(task.staging);
+    return facts;
+  } finally {
+    addon.writerClose(writer);
+  }
+}
+
+/** Everything of the layer is on disk before anyone may rename it into place. */
+function syncFileSystem(directory: string): void {
+  const file = openSync(directory, 'r');
+  try {
+    native().syncfs(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Best effort: what stays is swept when a store is opened, and must not hide the first error. */
+function discardTree(staging: string): void {
+  try {
+    native().removeTree(Buffer.from(path.join(staging, TREE)));
+  } catch {
+    return;
+  }
+}
+
+function asError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const isSystem = error instanceof Error && 'syscall' in error;
+  if (isSystem) return fileSystemError('extracting the layer', error);
+  return new SluiceError('LAYER_FAILED', `extracting the layer: ${String(error)}`, { cause: error });
+}

@@ -1,0 +1,221 @@
+import { constants } from 'node:os';
+import { SluiceError, type ErrorCode } from '../errors.js';
+import type { Native, WriterHandle } from '../native.js';
+import { Batch } from './batch.js';
+import { FLAG, KIND, OP, RESULT, STATUS, STRIDE, SYSCALLS, WORD } from './commands.js';
+import { printable } from './path.js';
+import type { Warnings } from './warnings.js';
+
+const { EEXIST, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOSPC, EDQUOT, EOPNOTSUPP } = constants.errno;
+const NAME_BYTES = 8192;
+const NO_SLAB = new Uint8Array(0);
+
+/** What stands at a path, not followed. */
+export interface Found {
+  /** One of {@link KIND}; 0 for nothing. */
+  readonly kind: number;
+  readonly inode: bigint;
+  /** Relative to the root, every symlink on the way resolved. */
+  readonly canonical: Uint8Array;
+}
+
+/** Owner, mode and time that a command gives. */
+export interface Metadata {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+  readonly mtimeNs: number;
+}
+
+/** What the tree asks while it resolves a conflict. */
+export interface TreeListener {
+  /** Before a name that exists is removed or replaced (H2). */
+  beforeRemoval(): void;
+  /** Before an implied directory is made. @returns true when that may have changed what is missing */
+  beforeImplied(): boolean;
+  /** An implied directory counts as an entry (B4). */
+  implied(): void;
+}
+
+/**
+ * The tree being written: runs batches through the addon and decides what it suspends at (N4, N6, O1 to O5).
+ */
+export class Tree {
+  readonly #native: Native;
+  readonly #writer: WriterHandle;
+  readonly #warnings: Warnings;
+  readonly #result = new Int32Array(16);
+  readonly #name = new Uint8Array(NAME_BYTES);
+  readonly #control = new Batch();
+  listener: TreeListener | null = null;
+
+  constructor(native: Native, writer: WriterHandle, warnings: Warnings) {
+    this.#native = native;
+    this.#writer = writer;
+    this.#warnings = warnings;
+  }
+
+  /** Runs all commands and empties the batch. @param slab what DATA words count from */
+  run(batch: Batch, slab: Uint8Array): void {
+    for (let at = 0; at < batch.count; ) {
+      at = this.#native.writerRun(this.#writer, slab, batch.arena, batch.words, at, batch.count, this.#result, this.#name);
+      const kept = this.#result[RESULT.XATTRS_KEPT]!;
+      if (kept > 0) this.#warn('M16', 'an extended attribute could not be set', batch, Math.min(at, batch.count - 1));
+      if (at < batch.count) this.#resolve(batch, at);
+    }
+    batch.reset();
+  }
+
+  /** @param withParents make what is missing on the way to the parent (N4, N6) */
+  stat(path: Uint8Array, withParents = false): Found {
+    this.#one(OP.STAT, path, withParents ? FLAG.PARENTS : 0);
+    const inode = (BigInt(this.#result[RESULT.INODE + 1]! >>> 0) << 32n) | BigInt(this.#result[RESULT.INODE]! >>> 0);
+    return { kind: this.#result[RESULT.KIND]!, inode, canonical: this.#canonical() };
+  }
+
+  /** Removes whatever is there, after the listener had its say. */
+  remove(path: Uint8Array): void {
+    this.listener?.beforeRemoval();
+    this.#one(OP.REMOVE, path);
+  }
+
+  /** @returns false when something stands at the path already, or stands in its way */
+  link(target: Uint8Array, path: Uint8Array): boolean {
+    const batch = this.#command(OP.LINK, path);
+    batch.set(0, WORD.LINK, batch.copy(target, 0, target.length));
+    batch.set(0, WORD.LINK_LENGTH, target.length);
+    const end = this.#native.writerRun(this.#writer, NO_SLAB, batch.arena, batch.words, 0, 1, this.#result, this.#name);
+    if (end === 0 && this.#result[RESULT.STATUS] !== STATUS.SUSPENDED) throw this.#failure(batch, 0);
+    batch.reset();
+    return end === 1;
+  }
+
+  setInodeMetadata(path: Uint8Array, metadata: Metadata): void {
+    this.#runControl(this.#withMetadata(this.#command(OP.INODE_META, path), metadata));
+  }
+
+  /** A comment line after the entry's own (§13). @param text in vis form */
+  note(path: Uint8Array, text: string): void {
+    const batch = this.#command(OP.NOTE, path);
+    const bytes = Buffer.from(text);
+    batch.set(0, WORD.LINK, batch.copy(bytes, 0, bytes.length));
+    batch.set(0, WORD.LINK_LENGTH, bytes.length);
+    this.#runControl(batch);
+  }
+
+  /** A hard link whose target lies in a lower layer (H6). */
+  noteDeferred(path: Uint8Array, target: Uint8Array, metadata: Metadata, entry: number): void {
+    const batch = this.#withMetadata(this.#command(OP.NOTE, path), metadata);
+    batch.set(0, WORD.FLAGS, FLAG.DEFERRED);
+    batch.set(0, WORD.ENTRY, entry);
+    batch.set(0, WORD.LINK, batch.copy(target, 0, target.length));
+    batch.set(0, WORD.LINK_LENGTH, target.length);
+    this.#runControl(batch);
+  }
+
+  /** An empty marker file of ours: an opaque mark that takes a whiteout's place (W4). */
+  makeMarker(path: Uint8Array, flags: number): void {
+    const batch = this.#command(OP.FILE, path);
+    batch.set(0, WORD.MODE, 0o644);
+    batch.set(0, WORD.KIND, KIND.FILE);
+    batch.set(0, WORD.FLAGS, FLAG.LAST | FLAG.MARKER | flags);
+    this.#runControl(batch);
+  }
+
+  setRoot(metadata: Metadata, flags: number): void {
+    const batch = this.#withMetadata(this.#command(OP.DIR_META, NO_SLAB), metadata);
+    batch.set(0, WORD.KIND, KIND.DIR);
+    batch.set(0, WORD.FLAGS, flags);
+    this.#runControl(batch);
+  }
+
+  #resolve(batch: Batch, index: number): void {
+    if (this.#result[RESULT.STATUS] !== STATUS.SUSPENDED) throw this.#failure(batch, index);
+    const where = this.#canonical();
+    const errno = this.#result[RESULT.ERRNO]!;
+    if (this.#result[RESULT.AT_LEAF] === 1 && errno === EEXIST) return this.#replace(batch, index, where);
+    if (errno === ENOENT) {
+      if (!this.listener?.beforeImplied()) this.#makeImplied(where);
+    } else if (errno === ENOTDIR) {
+      this.#warn('N6', 'a file gives way to a directory that a later name needs', batch, index);
+      this.remove(where);
+      this.#makeImplied(where);
+    } else throw this.#failure(batch, index);
+  }
+
+  /** The O table: a directory over a directory keeps its children, everything else replaces what is there. */
+  #replace(batch: Batch, index: number, where: Uint8Array): void {
+    const op = index * STRIDE + WORD.OP;
+    if (batch.words[op] === OP.DIR && this.#result[RESULT.KIND] === KIND.DIR) batch.words[op] = OP.DIR_META;
+    else this.remove(where);
+  }
+
+  #makeImplied(path: Uint8Array): void {
+    this.listener?.implied();
+    const batch = this.#command(OP.DIR, path);
+    batch.set(0, WORD.KIND, KIND.DIR);
+    batch.set(0, WORD.MODE, 0o755);
+    batch.set(0, WORD.FLAGS, FLAG.IMPLIED);
+    this.#runControl(batch);
+  }
+
+  #one(op: number, path: Uint8Array, flags = 0): void {
+    const batch = this.#command(op, path);
+    batch.set(0, WORD.FLAGS, flags);
+    this.#runControl(batch);
+  }
+
+  #command(op: number, path: Uint8Array): Batch {
+    const batch = this.#control.count === 0 ? this.#control : new Batch();
+    const at = batch.add(op, 0, 0);
+    batch.set(at, WORD.PATH, batch.copy(path, 0, path.length));
+    batch.set(at, WORD.PATH_LENGTH, path.length);
+    return batch;
+  }
+
+  #withMetadata(batch: Batch, { mode, uid, gid, mtime, mtimeNs }: Metadata): Batch {
+    batch.set(0, WORD.MODE, mode);
+    batch.set(0, WORD.UID, uid);
+    batch.set(0, WORD.GID, gid);
+    batch.set64(0, WORD.MTIME, mtime);
+    batch.set(0, WORD.MTIME_NS, mtimeNs);
+    return batch;
+  }
+
+  #runControl(batch: Batch): void {
+    this.run(batch, NO_SLAB);
+  }
+
+  #canonical(): Uint8Array {
+    return this.#name.slice(0, this.#result[RESULT.NAME_LENGTH]!);
+  }
+
+  #warn(rule: string, message: string, batch: Batch, index: number): void {
+    this.#warnings.add(rule, message, printable(batch.path(index)), batch.offsets[index]!);
+  }
+
+  #failure(batch: Batch, index: number): SluiceError {
+    const errno = this.#result[RESULT.ERRNO]!;
+    const syscall = SYSCALLS[this.#result[RESULT.SYSCALL]!] ?? '';
+    const path = batch.path(index);
+    const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? String(errno);
+    const { code, rule } = classify(errno, syscall);
+    return new SluiceError(code, {
+      message: `writing "${printable(path)}": ${syscall} ${name}`,
+      ...(rule && { rule }),
+      entry: printable(path),
+      entryBase64: Buffer.from(path).toString('base64'),
+      offset: batch.offsets[index]!,
+      syscall,
+      errno: name,
+    });
+  }
+}
+
+function classify(errno: number, syscall: string): { code: ErrorCode; rule?: string } {
+  if (errno === ELOOP) return { code: 'NAME_REFUSED', rule: 'X4' };
+  if (errno === ENAMETOOLONG) return { code: 'NAME_REFUSED', rule: 'X3' };
+  if (errno === EOPNOTSUPP && syscall === 'fsetxattr') return { code: 'XATTR_UNSUPPORTED', rule: 'M10' };
+  return { code: errno === ENOSPC || errno === EDQUOT ? 'DISK_FULL' : 'STORE_FAILED' };
+}

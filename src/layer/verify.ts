@@ -1,0 +1,80 @@
+import { SluiceError, type ErrorCode } from '../errors.js';
+import { algorithmOf, createDigestHash, type Digest } from '../oci/digest.js';
+import type { Stage } from './stage.js';
+
+/**
+ * Verifies the blob as it passes: its digest and its exact size (extraction D1). When the image's own bytes are refused
+ * further on, the rest is still read and hashed, so that damage on the way shows as `DIGEST_MISMATCH` (D5).
+ */
+export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stage): Stage {
+  const hash = createDigestHash(algorithmOf(digest));
+  let received = 0;
+  let refusal: SluiceError | null = null;
+  const guarded = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !IMAGE_FAULTS.has(error.code)) throw error;
+      refusal = error;
+    }
+  };
+  return {
+    push(bytes) {
+      received += bytes.length;
+      if (received > sizeBytes) {
+        throw new SluiceError('SIZE_MISMATCH', {
+          message: `reading the blob: it is longer than ${sizeBytes} bytes`,
+          rule: 'D1',
+          expected: String(sizeBytes),
+        });
+      }
+      hash.update(bytes);
+      if (!refusal) guarded(() => next.push(bytes));
+    },
+    end() {
+      if (received !== sizeBytes) {
+        throw new SluiceError('SIZE_MISMATCH', {
+          message: `reading the blob: ${received} bytes of ${sizeBytes}`,
+          rule: 'D1',
+          expected: String(sizeBytes),
+          got: String(received),
+        });
+      }
+      verify('DIGEST_MISMATCH', 'D1', 'the blob', digest, hash.digest());
+      if (refusal) throw refusal;
+      next.end();
+    },
+  };
+}
+
+/** Verifies the uncompressed stream, trailing bytes included (extraction D2). */
+export function createDiffIdVerifier(diffId: Digest, next: Stage): Stage {
+  const hash = createDigestHash(algorithmOf(diffId));
+  return {
+    push(bytes) {
+      hash.update(bytes);
+      next.push(bytes);
+    },
+    end() {
+      verify('DIFF_ID_MISMATCH', 'D2', 'the uncompressed layer', diffId, hash.digest());
+      next.end();
+    },
+  };
+}
+
+/** Faults that are the image's own if its bytes are what the digest promises. */
+const IMAGE_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ENTRY_REFUSED',
+  'NAME_REFUSED',
+  'NUMBER_OUT_OF_RANGE',
+  'TAR_MALFORMED',
+  'ENTRY_TYPE_UNSUPPORTED',
+  'COMPRESSION_MALFORMED',
+  'COMPRESSION_UNSUPPORTED',
+  'NAME_COLLISION',
+]);
+
+function verify(code: ErrorCode, rule: string, what: string, expected: Digest, got: Digest): void {
+  if (got === expected) return;
+  throw new SluiceError(code, { message: `verifying ${what}: expected ${expected}, got ${got}`, rule, expected, got });
+}

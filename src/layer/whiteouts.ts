@@ -1,0 +1,60 @@
+import { KIND } from './commands.js';
+import { keyOf } from './deferred.js';
+import { leafStart } from './path.js';
+import { OPAQUE } from './rules.js';
+import type { Tree } from './tree.js';
+
+const MARKER_PREFIX_BYTES = 4;
+
+/** Markers of the layer, remembered for the second pass. */
+export interface Whiteouts {
+  /** @param path cleaned path of a `.wh.*` entry; not kept */
+  add(path: Uint8Array): void;
+  /** @param path cleaned path below AUFS's own bookkeeping (W7); not kept */
+  addAufs(path: Uint8Array): void;
+  /** Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7). */
+  finish(deferredLinks: ReadonlySet<string>, flags: number): void;
+}
+
+export function createWhiteouts(tree: Tree): Whiteouts {
+  const markers: Uint8Array[] = [];
+  const aufs = new Map<string, Uint8Array>();
+
+  const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>, flags: number): void => {
+    const leaf = leafStart(marker, 0, marker.length);
+    if (Buffer.compare(marker.subarray(leaf), OPAQUE) === 0) return;
+    const hidden = Buffer.concat([marker.subarray(0, leaf), marker.subarray(leaf + MARKER_PREFIX_BYTES)]);
+    const found = tree.stat(hidden);
+    if (found.kind === 0 || deferredLinks.has(keyOf(found.canonical))) return;
+    if (tree.stat(marker).kind === 0) return;
+    if (found.kind === KIND.DIR) {
+      const opaque = Buffer.concat([found.canonical, Buffer.from('/'), OPAQUE]);
+      if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque, flags);
+    }
+    tree.remove(marker);
+    tree.note(found.canonical, `folded ${vis(marker.subarray(leaf))}`);
+  };
+
+  return {
+    add: (path) => void markers.push(path.slice()),
+    addAufs: (path) => {
+      const slash = path.indexOf(0x2f);
+      const top = path.slice(0, slash < 0 ? path.length : slash);
+      aufs.set(keyOf(top), top);
+    },
+    finish(deferredLinks, flags) {
+      for (const top of aufs.values()) tree.remove(top);
+      for (const marker of markers) fold(marker, deferredLinks, flags);
+    },
+  };
+}
+
+/** vis(3) form: every byte but letters, digits and a few marks is `\ooo` (extraction §13). */
+function vis(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) {
+    const char = String.fromCharCode(byte);
+    text += /[A-Za-z0-9._\-+,:@/~%^]/.test(char) ? char : `\\${byte.toString(8).padStart(3, '0')}`;
+  }
+  return text;
+}

@@ -1,0 +1,146 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { SluiceError } from './errors.js';
+import type { EventListener } from './events.js';
+import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';
+import type { Budget, DecoderName, StatFormat } from './transfer/protocol.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+/** How a pull uses what the store has (compat F15 to F18). */
+export type Policy = 'missing' | 'always' | 'never';
+
+/** Options of {@link Sluice.open}. */
+export interface OpenOptions {
+  /** Directory of the store; default as compat F1: `$SLUICE_HOME`, `$MICROSANDBOX_HOME`, `~/.microsandbox`, `~/.sluice`. */
+  readonly home?: string;
+  /** Layers extracted at once; default: the number of cores. */
+  readonly jobs?: number;
+  /** Find parent directories by walking alone, as on a kernel without openat2. */
+  readonly walk?: boolean;
+}
+
+/** Options of one pull or import. */
+export interface PullOptions {
+  /** `os/arch[/variant]`, or `any`; default: linux on this machine's architecture. */
+  readonly platform?: string;
+  /** `missing` (default): a complete image costs no request. `always`: a tag is asked again. `never`: no request. */
+  readonly policy?: Policy;
+  /** Directory that takes the place of `<home>/layers` (compat F5). */
+  readonly layerPath?: string;
+  readonly decoder?: DecoderName;
+  /** Hosts (with port, when it is not the default one) that are spoken to by plain HTTP. */
+  readonly plainHttp?: readonly string[];
+  readonly budget?: Partial<Budget>;
+  /** How devices' and files' true metadata is written (extraction M5). */
+  readonly statFormat?: 'containers' | 'libkrun';
+  /** `record`: on a file system without user xattrs the sidecar alone holds owners and modes (extraction M10). */
+  readonly onMissingXattr?: 'error' | 'record';
+  /** False: do not sync; for stores that need not survive a power failure. */
+  readonly sync?: boolean;
+  /** Largest manifest or index in bytes. */
+  readonly maxManifestBytes?: number;
+  /** Largest image config in bytes. */
+  readonly maxConfigBytes?: number;
+  /** Records an image from an OCI layout under this reference. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: EventListener;
+}
+
+const bytes = (byDefault: number): z.ZodDefault<z.ZodNumber> => z.number().int().nonnegative().default(byDefault);
+
+const budgetSchema = z.strictObject({
+  maxCompressedBytes: bytes(32 * GiB),
+  maxUnpackedBytes: bytes(64 * GiB),
+  maxFileBytes: bytes(32 * GiB),
+  maxEntries: bytes(5_000_000),
+  maxMetaBytes: bytes(MiB),
+  maxRatio: bytes(1100),
+  ratioGraceBytes: bytes(64 * MiB),
+});
+
+const openSchema = z.strictObject({
+  home: z.string().min(1).optional(),
+  jobs: z.number().int().min(1).max(1024).default(availableParallelism),
+  walk: z.boolean().default(false),
+});
+
+const pullSchema = z.strictObject({
+  platform: z.string().optional(),
+  policy: z.enum(['missing', 'always', 'never']).default('missing'),
+  layerPath: z.string().min(1).optional(),
+  decoder: z.enum(['auto', 'isal', 'zlib', 'pako']).default('auto'),
+  plainHttp: z.array(z.string().min(1)).default([]),
+  budget: budgetSchema.prefault({}),
+  statFormat: z.enum(['containers', 'libkrun']).default('containers'),
+  onMissingXattr: z.enum(['error', 'record']).default('error'),
+  sync: z.boolean().default(true),
+  maxManifestBytes: bytes(4 * MiB),
+  maxConfigBytes: bytes(8 * MiB),
+  name: z.string().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onEvent: z.custom<EventListener>((value) => typeof value === 'function').optional(),
+});
+
+/** {@link OpenOptions}, complete. */
+export interface OpenSettings {
+  readonly home: string | undefined;
+  readonly jobs: number;
+  readonly walk: boolean;
+}
+
+/** {@link PullOptions}, complete and parsed. */
+export interface PullSettings {
+  readonly platform: Platform | 'any';
+  /** Whether the platform is the one that an image's plain name stands for (compat I13). */
+  readonly isDefaultPlatform: boolean;
+  readonly policy: Policy;
+  readonly layerPath: string | undefined;
+  readonly decoder: DecoderName;
+  readonly plainHttp: readonly string[];
+  readonly budget: Budget;
+  readonly statFormat: Exclude<StatFormat, 'sidecar'>;
+  readonly onMissingXattr: 'error' | 'record';
+  readonly sync: boolean;
+  readonly maxManifestBytes: number;
+  readonly maxConfigBytes: number;
+  readonly name: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onEvent: EventListener | undefined;
+}
+
+/** @throws SluiceError CONFIG_INVALID naming the option */
+export function parseOpenOptions(options: OpenOptions): OpenSettings {
+  const { home, jobs, walk } = parse(openSchema, options);
+  return { home, jobs, walk };
+}
+
+/** @throws SluiceError CONFIG_INVALID naming the option */
+export function parsePullOptions(options: PullOptions): PullSettings {
+  const parsed = parse(pullSchema, options);
+  const platform = parsed.platform === undefined ? hostPlatform() : parsed.platform === 'any' ? 'any' : parsePlatform(parsed.platform);
+  return {
+    ...parsed,
+    platform,
+    isDefaultPlatform: platform !== 'any' && isSamePlatform(platform, hostPlatform()),
+    layerPath: parsed.layerPath,
+    name: parsed.name,
+    signal: parsed.signal,
+    onEvent: parsed.onEvent,
+  };
+}
+
+function isSamePlatform(a: Platform, b: Platform): boolean {
+  return a.os === b.os && a.architecture === b.architecture && a.variant === b.variant;
+}
+
+function parse<T>(schema: z.ZodType<T>, options: unknown): T {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const option = issue?.path.join('.') ?? '';
+  throw new SluiceError('CONFIG_INVALID', `reading option "${option}": ${issue?.message ?? 'invalid'}`);
+}

@@ -1,0 +1,74 @@
+import { SluiceError } from './errors.js';
+import type { Events } from './events.js';
+import type { Flights } from './flights.js';
+import { formatPlatform } from './oci/platform.js';
+import { formatReference, type Reference } from './oci/reference.js';
+import type { PullSettings } from './options.js';
+import { readRecordedName } from './source/open-source.js';
+import type { RegistryClient } from './source/registry/registry-client.js';
+import type { LayersLocation, PulledImage } from './store/types.js';
+import type { StatFormat } from './transfer/protocol.js';
+import type { Engine } from './transfer/transfer.js';
+
+/** What every pull of one Sluice shares. */
+export interface PullContext {
+  readonly engine: Engine;
+  readonly client: RegistryClient;
+  readonly imageFlights: Flights<PulledImage>;
+  readonly events: Events;
+  readonly defaultRegistry: string;
+}
+
+/** One pull with everything decided that needs no source. */
+export interface Pull {
+  readonly context: PullContext;
+  readonly reference: Reference;
+  readonly settings: PullSettings;
+  /** What the image is recorded as (compat G5, I13). */
+  readonly key: string;
+  /** `os/arch[/variant]`, or `any`. */
+  readonly platform: string;
+  readonly location: LayersLocation;
+  readonly stat: StatFormat;
+}
+
+/** Decides where the layers go, how their owners are kept, and what the image is called. */
+export async function preparePull(context: PullContext, reference: Reference, settings: PullSettings): Promise<Pull> {
+  const location = await context.engine.store.location(settings.layerPath);
+  const signal = settings.signal ?? new AbortController().signal;
+  const name = await readRecordedName(reference, { ...settings, defaultRegistry: context.defaultRegistry }, signal);
+  return {
+    context,
+    reference,
+    settings,
+    key: imageKey(formatReference(name), settings),
+    platform: platformName(settings),
+    location,
+    stat: chooseStat(location, settings),
+  };
+}
+
+/** A platform other than the default one is an image of its own (compat I13). */
+export function imageKey(reference: string, settings: Pick<PullSettings, 'platform' | 'isDefaultPlatform'>): string {
+  return settings.isDefaultPlatform ? reference : `${reference}#${platformName(settings)}`;
+}
+
+function platformName({ platform }: Pick<PullSettings, 'platform'>): string {
+  return platform === 'any' ? 'any' : formatPlatform(platform);
+}
+
+/** Concurrent pulls that would do the same, to the last setting, are one. */
+export function flightKey({ key, location, stat, settings, reference }: Pull): string {
+  const { signal: _signal, onEvent: _onEvent, ...rest } = settings;
+  return JSON.stringify([key, formatReference(reference), location.layers, stat, rest]);
+}
+
+/** @throws SluiceError XATTR_UNSUPPORTED, before any byte is asked for (extraction M10) */
+function chooseStat({ facts, layers }: LayersLocation, { statFormat, onMissingXattr, policy }: PullSettings): StatFormat {
+  if (facts === null || facts.hasUserXattrs) return statFormat;
+  if (onMissingXattr === 'record' || policy === 'never') return 'sidecar';
+  throw new SluiceError('XATTR_UNSUPPORTED', {
+    message: `opening the store: the file system of "${layers}" has no user xattrs`,
+    rule: 'M10',
+  });
+}

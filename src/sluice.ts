@@ -1,0 +1,156 @@
+import { SluiceError } from './errors.js';
+import { Events, type EventListener } from './events.js';
+import { createFlights } from './flights.js';
+import { parseDefaultRegistry, parseReference, parseSource, formatReference } from './oci/reference.js';
+import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions } from './options.js';
+import { imageKey, type PullContext } from './prepare.js';
+import { pull } from './pull.js';
+import { createRegistryClient } from './source/registry/registry-client.js';
+import { openStore } from './store/store.js';
+import type { ImageSummary, PulledImage, StoredImage, StoredLayer } from './store/types.js';
+import { openPool } from './transfer/pool.js';
+import { createSchedule } from './transfer/schedule.js';
+
+/** Which of an image's rows is meant. */
+export interface ImageQuery {
+  /** `os/arch[/variant]` or `any`; default: the plain name's. */
+  readonly platform?: string;
+  /** Directory that takes the place of `<home>/layers`. */
+  readonly layerPath?: string;
+}
+
+/**
+ * A store of images and what brings images into it. Open one for each home and process, share it, and close it.
+ * Concurrent calls for one image or layer share one flight, which is cancelled when its last caller leaves.
+ */
+export class Sluice implements AsyncDisposable {
+  readonly #context: PullContext;
+
+  private constructor(context: PullContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Opens the store, making it when it is absent; leftovers of killed processes are removed in the background.
+   * @throws SluiceError CONFIG_INVALID | INDEX_* | STORE_FAILED | DISK_FULL | PLATFORM_UNSUPPORTED
+   */
+  static async open(options: OpenOptions = {}): Promise<Sluice> {
+    const { home, jobs, walk } = parseOpenOptions(options);
+    const defaultRegistry = parseDefaultRegistry(process.env['OCI_REGISTRY_DOMAIN']);
+    const store = await openStore({ home });
+    const pool = openPool(jobs);
+    const sluice = new Sluice({
+      engine: { store, pool, schedule: createSchedule(jobs), layerFlights: createFlights(), jobs, walk },
+      client: createRegistryClient(),
+      imageFlights: createFlights(),
+      events: new Events(),
+      defaultRegistry,
+    });
+    return sluice;
+  }
+
+  /** Directory of the store. */
+  get home(): string {
+    return this.#context.engine.store.home;
+  }
+
+  /**
+   * Brings an image of a registry into the store.
+   * @param reference `[host/]path[:tag][@digest]`
+   * @returns the image with every layer complete and synced
+   * @throws SluiceError REFERENCE_INVALID | CONFIG_INVALID, by registry §12 and extraction §1, or of the store
+   */
+  async pull(reference: string, options: PullOptions = {}): Promise<PulledImage> {
+    const { defaultRegistry } = this.#context;
+    return this.#pull(parseReference(reference, { defaultRegistry }), options);
+  }
+
+  /**
+   * Brings an image of any source into the store.
+   * @param source `docker://REFERENCE` or `oci:DIR[:TAG]`
+   * @throws SluiceError as {@link pull}
+   */
+  async import(source: string, options: PullOptions = {}): Promise<PulledImage> {
+    const { defaultRegistry } = this.#context;
+    return this.#pull(parseSource(source, { defaultRegistry }), options);
+  }
+
+  /** Images in the order of their names. @param options `all`: rows that other programs wrote too */
+  async list(options: { readonly all?: boolean } = {}): Promise<readonly ImageSummary[]> {
+    return this.#context.engine.store.listImages(options);
+  }
+
+  /**
+   * The stored documents of an image, byte for byte.
+   * @throws SluiceError IMAGE_NOT_FOUND
+   */
+  async inspect(reference: string, query: ImageQuery = {}): Promise<StoredImage> {
+    const key = this.#keyOf(reference, query);
+    const image = await this.#context.engine.store.readImage(key);
+    if (!image) throw new SluiceError('IMAGE_NOT_FOUND', { message: `looking for "${key}": it is not in the store`, image: key });
+    return image;
+  }
+
+  /**
+   * The directories of an image's layers, bottom to top, each complete.
+   * @throws SluiceError IMAGE_NOT_FOUND when the image or one of its layers is not there
+   */
+  async layers(reference: string, query: ImageQuery = {}): Promise<readonly StoredLayer[]> {
+    const { layers } = await this.pull(reference, { ...query, policy: 'never' });
+    return layers;
+  }
+
+  /**
+   * Kept for callers of microsandbox's image manager.
+   * @throws SluiceError NOT_IMPLEMENTED, always (compat U7)
+   */
+  async pullGroup(_reference: string): Promise<never> {
+    throw new SluiceError(
+      'NOT_IMPLEMENTED',
+      'feature not yet implemented: Sandboxes registry image group pull is not implemented',
+    );
+  }
+
+  /** Every event of every call. @returns a function that ends the subscription */
+  subscribe(listener: EventListener): () => void {
+    return this.#context.events.subscribe(listener);
+  }
+
+  /** Removes what was left over, then ends threads, connections and the index. Pulls still running fail. */
+  async close(): Promise<void> {
+    const { engine, client } = this.#context;
+    await this.#emptyTrash();
+    await engine.pool[Symbol.asyncDispose]();
+    await client.close();
+    await engine.store[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #pull(reference: Parameters<typeof pull>[1], options: PullOptions): Promise<PulledImage> {
+    const settings = parsePullOptions(options);
+    try {
+      return await pull(this.#context, reference, settings);
+    } catch (error) {
+      throw error instanceof SluiceError ? error.with({ image: formatReference(reference) }) : error;
+    } finally {
+      await this.#emptyTrash();
+    }
+  }
+
+  #keyOf(reference: string, { platform }: ImageQuery): string {
+    const { defaultRegistry } = this.#context;
+    return imageKey(
+      formatReference(parseReference(reference, { defaultRegistry })),
+      parsePullOptions({ ...(platform !== undefined && { platform }) }),
+    );
+  }
+
+  async #emptyTrash(): Promise<void> {
+    const { store, pool } = this.#context.engine;
+    const paths = store.takeTrash();
+    if (paths.length > 0) await pool.run({ kind: 'discard', paths });
+  }
+}

@@ -1,0 +1,33 @@
+import { Piscina } from 'piscina';
+import { SluiceError } from '../errors.js';
+import type { Outcome, Task } from './protocol.js';
+
+/** The worker threads. Threads start with the first task that needs them. */
+export interface Pool extends AsyncDisposable {
+  /** Runs one task; a failure is an outcome, never a rejection. */
+  run(task: Task): Promise<Outcome>;
+}
+
+/** A thread that had nothing to do for so long is ended. */
+const IDLE_TIMEOUT_MS = 2000;
+
+export function openPool(threads: number): Pool {
+  const piscina = new Piscina({
+    filename: new URL('../../workers/layer.js', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: IDLE_TIMEOUT_MS,
+    recordTiming: false,
+  });
+  return {
+    run: async (task) => {
+      try {
+        return (await piscina.run(task)) as Outcome;
+      } catch (error) {
+        const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
+        return { kind: 'failed', error: failure.toData(), warnings: [] };
+      }
+    },
+    [Symbol.asyncDispose]: () => piscina.destroy(),
+  };
+}

@@ -1,0 +1,237 @@
+import { SluiceError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Flights } from '../flights.js';
+import type { ImageLayer, ResolvedImage } from '../oci/manifest.js';
+import type { PullSettings } from '../options.js';
+import type { BlobAccess, BlobReader, Source } from '../source/source.js';
+import type { LayersLocation, Staging, Store, StoredLayer, WantedLayer } from '../store/types.js';
+import { openControl, type Control } from './control.js';
+import { feedRing } from './feed.js';
+import type { Pool } from './pool.js';
+import type { LayerFacts, Outcome, StatFormat } from './protocol.js';
+import { createRing, type RingProducer } from './ring.js';
+import type { Schedule } from './schedule.js';
+
+const MiB = 1024 * 1024;
+
+/** Bytes asked for and not yet read, in the whole process (registry, table of defaults). */
+const RINGS_BYTES = 32 * MiB;
+const LARGEST_RING_BYTES = 8 * MiB;
+const SMALLEST_RING_BYTES = 256 * 1024;
+const PROGRESS_INTERVAL_MS = 100;
+
+/** What all transfers of one Sluice share. */
+export interface Engine {
+  readonly store: Store;
+  readonly pool: Pool;
+  readonly schedule: Schedule;
+  readonly layerFlights: Flights<StoredLayer>;
+  readonly jobs: number;
+  readonly walk: boolean;
+}
+
+/** One image's transfer. */
+export interface Transfer {
+  readonly engine: Engine;
+  readonly source: Source;
+  readonly location: LayersLocation;
+  readonly stat: StatFormat;
+  readonly settings: PullSettings;
+  /** Name of the image in events. */
+  readonly image: string;
+  readonly events: Events;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings every layer of the image into the location that is not there yet.
+ * @returns one layer for each digest, in the manifest's order of first appearance
+ * @throws SluiceError of the first layer that fails; layers that were finished stay, the others are cancelled
+ */
+export async function transferLayers(image: ResolvedImage, transfer: Transfer): Promise<readonly StoredLayer[]> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([transfer.signal, stop.signal]);
+  const results = await Promise.allSettled(
+    distinctLayers(image).map(async (layer) => {
+      try {
+        return await bringLayer(layer, { ...transfer, signal });
+      } catch (error) {
+        stop.abort();
+        throw error;
+      }
+    }),
+  );
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (failures.length > 0) throw firstCause(failures);
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+/** The failure that made the others cancel. */
+function firstCause(failures: readonly unknown[]): unknown {
+  return failures.find((error) => !(error instanceof SluiceError && error.code === 'ABORTED')) ?? failures[0];
+}
+
+export function distinctLayers(image: ResolvedImage): readonly ImageLayer[] {
+  return [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer])).values()];
+}
+
+async function bringLayer(layer: ImageLayer, transfer: Transfer): Promise<StoredLayer> {
+  const { engine, location, stat, image, events, signal, settings } = transfer;
+  const { digest } = layer.descriptor;
+  const wanted = wantedOf(layer);
+  const present = await engine.store.findLayer(wanted, location, stat);
+  if (present) {
+    events.emit({ kind: 'layer-present', image, layer: digest });
+    return present;
+  }
+  const key = JSON.stringify([location.layers, digest, layer.diffId, stat, settings.budget, settings.decoder, settings.sync]);
+  return engine.layerFlights.share(key, { signal, events }, async (flight) => {
+    try {
+      return await fetchLayer(layer, wanted, { ...transfer, events: flight.events, signal: flight.signal });
+    } catch (error) {
+      const failure = error instanceof SluiceError ? error.with({ layer: digest, image }) : error;
+      if (failure instanceof SluiceError) {
+        flight.events.emit({ kind: 'layer-failed', image, layer: digest, error: failure.toData() });
+      }
+      throw failure;
+    }
+  });
+}
+
+function wantedOf({ descriptor, diffId }: ImageLayer): WantedLayer {
+  return { digest: descriptor.digest, diffId, mediaType: descriptor.mediaType, packedBytes: descriptor.size };
+}
+
+/** Under the layer's lock, in a thread of its own: stage, extract, commit. */
+async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Transfer): Promise<StoredLayer> {
+  const { engine, location, stat, image, events, signal, settings } = transfer;
+  await using _lock = await engine.store.lockLayer(wanted.digest, location, signal);
+  const byAnother = await engine.store.findLayer(wanted, location, stat);
+  if (byAnother) {
+    events.emit({ kind: 'layer-present', image, layer: wanted.digest });
+    return byAnother;
+  }
+  const release = await engine.schedule.acquire(wanted.packedBytes, signal);
+  try {
+    events.emit({ kind: 'layer-start', image, layer: wanted.digest });
+    const staging = await engine.store.openStaging(wanted.digest, location);
+    const facts = await extractInto(staging, layer, transfer);
+    const stored = await engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync });
+    const { packedBytes, unpackedBytes, entries } = stored;
+    events.emit({ kind: 'layer-done', image, layer: wanted.digest, packedBytes, unpackedBytes, entries });
+    return stored;
+  } finally {
+    release();
+  }
+}
+
+async function extractInto(staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+  try {
+    return await extract(staging, layer, transfer);
+  } catch (error) {
+    await transfer.engine.store.discardStaging(staging).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function extract(staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+  const { source, image, events, signal } = transfer;
+  const { descriptor } = layer;
+  const access = await source.locateBlob(descriptor, signal);
+  try {
+    return await extractFrom(access, staging, layer, transfer);
+  } catch (error) {
+    const isWorthAnother = access.kind === 'remote' && error instanceof SluiceError && error.code === 'DIGEST_MISMATCH';
+    if (!isWorthAnother) throw error;
+    events.emit({ kind: 'notice', image, level: 'warn', message: `${descriptor.digest} arrived damaged; once more` });
+    return await extractFrom(access, staging, layer, transfer);
+  }
+}
+
+async function extractFrom(access: BlobAccess, staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+  const { engine, settings, stat, signal } = transfer;
+  const { descriptor, diffId } = layer;
+  const control = openControl();
+  const ring = access.kind === 'remote' ? createRing(ringBytes(descriptor.size, engine.jobs)) : null;
+  const abort = (): void => {
+    control.abort();
+    ring?.abort();
+  };
+  if (signal.aborted) throw new SluiceError('ABORTED', `transferring layer ${descriptor.digest}: cancelled`);
+  signal.addEventListener('abort', abort, { once: true });
+  const endProgress = reportProgress(control, layer, transfer);
+  try {
+    const outcome = engine.pool.run({
+      kind: 'extract',
+      control: control.buffer,
+      blob: ring ? { kind: 'ring', ring: ring.buffer } : (access as BlobAccess & { kind: 'file' }),
+      digest: descriptor.digest,
+      diffId,
+      sizeBytes: descriptor.size,
+      mediaType: descriptor.mediaType,
+      staging: staging.path,
+      decoder: settings.decoder,
+      budget: settings.budget,
+      stat,
+      walk: engine.walk,
+      sync: settings.sync,
+    });
+    if (!ring || access.kind !== 'remote') return factsOf(await outcome, layer, transfer);
+    return await feedWhile(outcome, ring, access.openReader(), layer, transfer);
+  } finally {
+    endProgress();
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Feeds the ring while the worker empties it; whoever fails first ends the other. */
+async function feedWhile(
+  outcome: Promise<Outcome>,
+  ring: RingProducer,
+  reader: BlobReader,
+  layer: ImageLayer,
+  transfer: Transfer,
+): Promise<LayerFacts> {
+  const stop = new AbortController();
+  const fed = feedRing(ring, reader, layer.descriptor.size, AbortSignal.any([transfer.signal, stop.signal])).then(
+    () => null,
+    (error: unknown) => {
+      ring.abort();
+      return { error };
+    },
+  );
+  try {
+    const result = await outcome;
+    const workerFailedFirst = result.kind === 'failed' && result.error.code !== 'ABORTED';
+    if (result.kind === 'failed') {
+      ring.abort();
+      stop.abort();
+    }
+    const feedFailure = await fed;
+    if (feedFailure && !workerFailedFirst && !transfer.signal.aborted) throw feedFailure.error;
+    return factsOf(result, layer, transfer);
+  } finally {
+    await reader.close();
+  }
+}
+
+function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }: Transfer): LayerFacts {
+  for (const warning of outcome.warnings) {
+    events.emit({ kind: 'warning', image, layer: descriptor.digest, ...warning });
+  }
+  if (outcome.kind === 'failed') throw SluiceError.fromData(outcome.error);
+  return outcome.facts;
+}
+
+function reportProgress(control: Control, { descriptor }: ImageLayer, { image, events }: Transfer): () => void {
+  const timer = setInterval(() => {
+    events.emit({ kind: 'layer-progress', image, layer: descriptor.digest, ...control.progress() });
+  }, PROGRESS_INTERVAL_MS);
+  return () => clearInterval(timer);
+}
+
+/** Two ranges of the blob, out of the process's share for every job. */
+function ringBytes(sizeBytes: number, jobs: number): number {
+  const share = Math.min(LARGEST_RING_BYTES, Math.max(SMALLEST_RING_BYTES, Math.floor(RINGS_BYTES / jobs)));
+  return Math.max(1, Math.min(share, sizeBytes * 2));
+}

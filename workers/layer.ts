@@ -1,0 +1,3 @@
+import { runTask } from '../src/layer/run-task.js';
+
+export default runTask;
