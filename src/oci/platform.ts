@@ -15,22 +15,27 @@ export interface PlatformNames {
   readonly variant?: string | undefined;
 }
 
-const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x86_64: ['amd64'],
-  'x86-64': ['amd64'],
-  aarch64: ['arm64'],
-  armhf: ['arm', 'v7'],
-  armel: ['arm', 'v6'],
-  i386: ['386'],
-};
+const ALIASES: ReadonlyMap<string, { readonly architecture: string; readonly variant?: string }> = new Map([
+  ['x86_64', { architecture: 'amd64' }],
+  ['x86-64', { architecture: 'amd64' }],
+  ['aarch64', { architecture: 'arm64' }],
+  ['armhf', { architecture: 'arm', variant: 'v7' }],
+  ['armel', { architecture: 'arm', variant: 'v6' }],
+  ['i386', { architecture: '386' }],
+]);
 
-const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm: 'v7', arm64: 'v8' };
+/** The architectures whose variants are levels, with the level that is meant when none is written. */
+const DEFAULT_VARIANTS: ReadonlyMap<string, string> = new Map([
+  ['amd64', 'v1'],
+  ['arm', 'v7'],
+  ['arm64', 'v8'],
+]);
 
-const NODE_ARCHITECTURES: Readonly<Record<string, string>> = {
-  x64: 'amd64',
-  ia32: '386',
-  ppc64: 'ppc64le',
-};
+const NODE_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ['x64', 'amd64'],
+  ['ia32', '386'],
+  ['ppc64', 'ppc64le'],
+]);
 
 /**
  * Reads `os/arch[/variant]`.
@@ -59,7 +64,7 @@ export function formatPlatform({ os, architecture, variant }: PlatformNames): st
  */
 export function normalizePlatform(names: PlatformNames): Platform {
   const { os, architecture, variant } = resolveAliases(names);
-  const meant = variant ?? DEFAULT_VARIANTS[architecture];
+  const meant = variant ?? DEFAULT_VARIANTS.get(architecture);
   return meant === undefined ? { os, architecture } : { os, architecture, variant: meant };
 }
 
@@ -68,7 +73,7 @@ export function hostPlatform(
   nodeArchitecture: string = process.arch,
   armVersion: string | undefined = nodeArmVersion(),
 ): Platform {
-  const architecture = NODE_ARCHITECTURES[nodeArchitecture] ?? nodeArchitecture;
+  const architecture = NODE_ARCHITECTURES.get(nodeArchitecture) ?? nodeArchitecture;
   const variant = architecture === 'arm' && armVersion === '6' ? 'v6' : undefined;
   return normalizePlatform({ os: 'linux', architecture, variant });
 }
@@ -95,7 +100,7 @@ export function rankPlatform(wanted: Platform, offered: PlatformNames): number |
   if (os !== wanted.os || architecture !== wanted.architecture) return null;
   if (variant === wanted.variant) return 0;
   if (variant === undefined) return NO_VARIANT;
-  const isCounted = Object.hasOwn(DEFAULT_VARIANTS, architecture);
+  const isCounted = DEFAULT_VARIANTS.has(architecture);
   const below = isCounted ? levelOf(wanted.variant) - levelOf(variant) : Number.NaN;
   return below > 0 ? below : null;
 }
@@ -111,9 +116,9 @@ function levelOf(variant: string | undefined): number {
 
 function resolveAliases(names: PlatformNames): { os: string; architecture: string; variant: string | undefined } {
   const written = names.architecture.toLowerCase();
-  const alias = Object.hasOwn(ALIASES, written) ? ALIASES[written] : undefined;
-  const architecture = alias?.[0] ?? written;
-  const variant = alias?.[1] ?? names.variant?.toLowerCase();
+  const alias = ALIASES.get(written);
+  const architecture = alias?.architecture ?? written;
+  const variant = alias?.variant ?? names.variant?.toLowerCase();
   return {
     os: names.os.toLowerCase(),
     architecture,
@@ -122,6 +127,6 @@ function resolveAliases(names: PlatformNames): { os: string; architecture: strin
 }
 
 function withV(architecture: string, variant: string | undefined): string | undefined {
-  const isNumber = variant !== undefined && /^\d/.test(variant) && Object.hasOwn(DEFAULT_VARIANTS, architecture);
+  const isNumber = variant !== undefined && /^\d/.test(variant) && DEFAULT_VARIANTS.has(architecture);
   return isNumber ? `v${variant}` : variant;
 }
