@@ -94,7 +94,7 @@ function splitWords(line: string): Word[] {
   const end = line.trimEnd().length;
   while (pattern.lastIndex < end) {
     const match = pattern.exec(line);
-    if (!match) throw new SyntaxError('a quote that does not end, or text behind one');
+    if (!match || match[0].trim() === '') throw new SyntaxError('a quote that does not end, or text behind one');
     const [, comment, text = '', quoted, rest = ''] = match;
     if (comment !== undefined) break;
     const before = words.at(-1);
@@ -137,9 +137,9 @@ function parseLine(words: readonly Word[]): LayerPart {
     case 'meta':
       return meta(rest[0]?.text ?? '', parseBytes(rest.slice(1)));
     case 'gnuname':
-      return gnuLongName(parseBytes(rest));
+      return gnuLongName(Buffer.concat(rest.map(parseValue)));
     case 'gnulink':
-      return gnuLongLink(parseBytes(rest));
+      return gnuLongLink(Buffer.concat(rest.map(parseValue)));
     default:
       return parseEntry(keyword, rest);
   }
