@@ -26,6 +26,7 @@ export class Database implements AsyncDisposable {
   readonly #handle: sqlite3.Database;
   readonly #hook: StatementHook | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
 
   private constructor(handle: sqlite3.Database, hook: StatementHook | undefined) {
     this.#handle = handle;
@@ -92,10 +93,14 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  /** Waits for the work under way, then closes the file. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last;
-    await new Promise<void>((resolve, reject) =>
+  /** Waits for the work under way, then closes the file; a second call waits for the first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#last.then(() => this.#close());
+    return this.#closed;
+  }
+
+  #close(): Promise<void> {
+    return new Promise((resolve, reject) =>
       this.#handle.close((error) => (error ? reject(indexError('closing the store index', error)) : resolve())),
     );
   }
