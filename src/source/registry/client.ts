@@ -75,8 +75,8 @@ function openAgent(
     bodyTimeout: timeouts.idleMs,
     connect: (options, callback) => {
       const opening: unknown = connect(options, (...outcome) => {
-        const [, socket] = outcome;
-        if (socket !== null) watchReuse(socket, staleErrors);
+        const [error, socket] = outcome;
+        if (error === null) watchReuse(socket, staleErrors);
         if (opening instanceof Socket) connecting.delete(opening);
         callback(...outcome);
       });

@@ -102,7 +102,7 @@ async function join(flight: Flight, signal: AbortSignal, forget: () => void): Pr
 const replySchema = z.object({
   token: z.string().optional(),
   access_token: z.string().optional(),
-  expires_in: z.unknown(),
+  expires_in: z.unknown().optional(),
 });
 
 /**

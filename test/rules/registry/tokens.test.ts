@@ -1,0 +1,377 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { digestOf } from '../../../src/oci/digest.js';
+import { buildImage, type Fault, file, layer, startRegistry } from '../../../src/testing/index.js';
+import {
+  fakeClient,
+  type CannedReply,
+  never,
+  open,
+  openBlob,
+  readRange,
+  testBytes,
+} from '../../source/registry/setup.js';
+
+const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
+
+test('registry R13 the first request has no answer to a challenge, later ones carry it at once', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token' } });
+  const { source } = open(t, registry.push('a/b', '1', image));
+  await source.readTop(never);
+  await source.readDocument(image.config.descriptor, 'config', never);
+  assert.deepEqual(
+    registry.requests.map(({ kind, headers }) => [kind, typeof headers.authorization]),
+    [
+      ['manifest', 'undefined'],
+      ['token', 'undefined'],
+      ['manifest', 'string'],
+      ['config', 'string'],
+    ],
+  );
+});
+
+const CHALLENGES: readonly (readonly [what: string, header: string | string[], expected: string])[] = [
+  ['Basic and no credentials', 'Basic realm="x"', 'AUTH_REQUIRED'],
+  ['schemes nobody speaks', ['Negotiate', 'NTLM, Digest realm="x"'], 'AUTH_UNSUPPORTED'],
+  ['Bearer without a realm', 'Bearer service="x"', 'AUTH_UNSUPPORTED'],
+  ['no challenge at all', [], 'AUTH_REQUIRED'],
+];
+
+for (const [what, header, expected] of CHALLENGES) {
+  test(`registry R14 a 401 with ${what} is ${expected}`, async (t) => {
+    const client = fakeClient(() => ({ status: 401, headers: { 'www-authenticate': header } }));
+    const { source } = open(t, 'registry.test/a/b:1', { client });
+    await assert.rejects(source.readTop(never), ({ code, message }) => {
+      assert.equal(code, expected);
+      if (expected === 'AUTH_UNSUPPORTED' && Array.isArray(header)) assert.match(message, /negotiate, ntlm, digest/);
+      return true;
+    });
+    assert.equal(client.requests.length, 1);
+  });
+}
+
+test('registry R14 Bearer wins over Basic, in whatever order they come', async (t) => {
+  const { client, tokenRequests } = tokenServer({
+    challenge: ['Basic realm="x"', 'Negotiate', 'Bearer realm="https://auth.test/token"'],
+  });
+  await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
+  assert.equal(tokenRequests().length, 1);
+});
+
+test('registry R15 the token is asked for with service and scope, the query of the realm being kept', async (t) => {
+  const challenge = 'Bearer realm="https://auth.test/token?tenant=7",service="reg is",scope="repository:a/b:pull"';
+  const { client, tokenRequests } = tokenServer({ challenge });
+  await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
+  const [request] = tokenRequests();
+  assert.ok(request);
+  assert.equal(request.method, 'GET');
+  assert.equal(request.headers['authorization'], undefined);
+  assert.deepEqual(
+    [...request.url.searchParams],
+    [
+      ['tenant', '7'],
+      ['service', 'reg is'],
+      ['scope', 'repository:a/b:pull'],
+    ],
+  );
+});
+
+test('registry R15 a reply with access_token alone works', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token', field: 'access_token' } });
+  const { source } = open(t, registry.push('a/b', '1', image));
+  await source.readTop(never);
+});
+
+for (const body of ['{}', 'no json', '{"token":"a b"}']) {
+  test(`registry R15 a reply without a token is AUTH_FAILED: ${body}`, async (t) => {
+    const { client } = tokenServer({ token: () => ({ body }) });
+    await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), ({ code, detail }) => {
+      assert.equal(code, 'AUTH_FAILED');
+      assert.equal(detail.asked, 'token');
+      return true;
+    });
+  });
+}
+
+test('registry R98 a token reply that never ends is cut at its cap', async (t) => {
+  await using registry = await startRegistry({
+    auth: { kind: 'token' },
+    faults: [{ match: { kind: 'token' }, do: { kind: 'endless', start: '{"token":"', filler: 'x' } }],
+  });
+  const { source } = open(t, registry.push('a/b', '1', image), { caps: { maxTokenBytes: 10_000 } });
+  await assert.rejects(source.readTop(never), ({ code, detail }) => {
+    assert.equal(code, 'TOO_LARGE');
+    assert.deepEqual(detail.limit, { option: 'maxTokenBytes', value: 10_000 });
+    return true;
+  });
+});
+
+const SCOPES = [
+  ['scope="aws"', ['aws']],
+  ['scope="repository:a/b:pull repository:c:pull"', ['repository:a/b:pull repository:c:pull']],
+  ['service="x"', ['repository:a/b:pull']],
+] as const;
+
+for (const [parameter, expected] of SCOPES) {
+  test(`registry R16 the scope of a challenge with ${parameter}`, async (t) => {
+    const { client, tokenRequests } = tokenServer({ challenge: `Bearer realm="https://auth.test/token",${parameter}` });
+    await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
+    assert.deepEqual(tokenRequests()[0]?.url.searchParams.getAll('scope'), expected);
+  });
+}
+
+test('registry R20 all requests of a repository share one token', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token' } });
+  const { source } = open(t, registry.push('a/b', '1', image));
+  await Promise.all([
+    source.readTop(never),
+    source.readTop(never),
+    source.readDocument(image.config.descriptor, 'config', never),
+  ]);
+  await source.readTop(never);
+  assert.equal(registry.requestsOf('token').length, 1);
+});
+
+test('registry R20 two pulls with one client share it too', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token' } });
+  const reference = registry.push('a/b', '1', image);
+  const first = open(t, reference);
+  await first.source.readTop(never);
+  await open(t, reference, { client: first.client }).source.readTop(never);
+  assert.equal(registry.requestsOf('token').length, 1);
+});
+
+test('registry R20 whoever leaves ends nobody else’s token request', async (t) => {
+  let go = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  await using registry = await startRegistry({
+    auth: { kind: 'token' },
+    faults: [{ match: { kind: 'token' }, do: { kind: 'hold', until } }],
+  });
+  const { source } = open(t, registry.push('a/b', '1', image));
+  const controller = new AbortController();
+  const leaving = assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
+  const staying = source.readTop(never);
+  await eventually(() => registry.requestsOf('token').length > 0 && registry.requestsOf('manifest').length > 1);
+  controller.abort();
+  await leaving;
+  go();
+  await staying;
+  assert.equal(registry.requestsOf('token').length, 1);
+});
+
+test('registry R21 a token that is about to end is renewed before use', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token', expiresInSeconds: 100 } });
+  const { source, timing } = open(t, registry.push('a/b', '1', image));
+  await source.readTop(never);
+  timing.time += 89_000;
+  await source.readTop(never);
+  assert.equal(registry.requestsOf('token').length, 1);
+  timing.time += 2000;
+  await source.readTop(never);
+  assert.equal(registry.requestsOf('token').length, 2);
+  assert.ok(registry.requests.slice(3).every(({ status }) => status === 200));
+});
+
+test('registry R22 a 401 in the middle of a blob costs one token, no try, and no byte', async (t) => {
+  const bytes = testBytes(20_000);
+  await using registry = await startRegistry({ auth: { kind: 'token' } });
+  const { source, timing } = open(t, registry.push('a/b', '1', image));
+  await source.readTop(never);
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  registry.addFault({ match: { kind: 'blob' }, nth: 1, do: { kind: 'cut', atByte: 7000, by: 'fin' } });
+  const reader = await openBlob(source, bytes);
+  const reading = readRange(reader, 0, bytes.length);
+  await eventually(() => registry.requestsOf('blob').length > 0);
+  registry.revokeTokens();
+  assert.ok((await reading).equals(bytes));
+  assert.equal(registry.requestsOf('token').length, 2);
+  assert.equal(timing.sleeps.length, 1);
+  const ranges = registry.requestsOf('blob').map(({ headers, status }) => [headers.range, status]);
+  assert.deepEqual(ranges, [
+    [undefined, 200],
+    ['bytes=7000-19999', 401],
+    ['bytes=7000-19999', 206],
+  ]);
+});
+
+test('registry R22 a second 401 with the fresh token is final', async (t) => {
+  const { client, tokenRequests } = tokenServer({ accepts: () => false });
+  const { source, timing } = open(t, 'registry.test/a/b:1', { client });
+  await assert.rejects(source.readTop(never), ({ code, message }) => {
+    assert.equal(code, 'AUTH_REQUIRED');
+    assert.match(message, /does not exist, or needs a login/);
+    return true;
+  });
+  assert.equal(tokenRequests().length, 1);
+  assert.deepEqual(timing.sleeps, []);
+});
+
+test('registry R22 the new challenge counts, not the old one', async (t) => {
+  let round = 0;
+  const { client, tokenRequests } = tokenServer({
+    challenge: () => `Bearer realm="https://auth.test/token",scope="round-${round}"`,
+    accepts: (token) => token === `token-round-${round}`,
+  });
+  const { source } = open(t, 'registry.test/a/b:1', { client });
+  await source.readTop(never);
+  round++;
+  await source.readTop(never);
+  assert.deepEqual(
+    tokenRequests().map(({ url }) => url.searchParams.get('scope')),
+    ['round-0', 'round-1'],
+  );
+});
+
+for (const status of [400, 403] as const) {
+  test(`registry R23 a ${status} to a cached token draws a new challenge, once`, async (t) => {
+    await using registry = await startRegistry({ auth: { kind: 'token' } });
+    const { source } = open(t, registry.push('a/b', '1', image));
+    await source.readTop(never);
+    registry.clearRequests();
+    const fault: Fault = { match: { kind: 'manifest' }, nth: 1, do: { kind: 'refuse', status } };
+    const remove = registry.addFault(fault);
+    await source.readTop(never);
+    assert.deepEqual(
+      registry.requests.map(({ kind, status: got, headers }) => [kind, got, headers.authorization !== undefined]),
+      [
+        ['manifest', status, true],
+        ['manifest', 401, false],
+        ['token', 200, false],
+        ['manifest', 200, true],
+      ],
+    );
+    remove();
+    registry.clearRequests();
+    registry.addFault({ ...fault, nth: 'every' });
+    await assert.rejects(source.readTop(never), { code: status === 400 ? 'PROTOCOL_ERROR' : 'ACCESS_DENIED' });
+    assert.equal(registry.requests.length, 2);
+  });
+
+  test(`registry R23 a ${status} without a token is final`, async (t) => {
+    await using registry = await startRegistry({
+      faults: [{ match: { kind: 'manifest' }, do: { kind: 'refuse', status } }],
+    });
+    const { source } = open(t, registry.push('a/b', '1', image));
+    await assert.rejects(source.readTop(never), { code: status === 400 ? 'PROTOCOL_ERROR' : 'ACCESS_DENIED' });
+    assert.equal(registry.requests.length, 1);
+  });
+}
+
+for (const realm of ['http://auth.test/token', 'https://169.254.169.254/token', 'https://localhost/token']) {
+  test(`registry R24 a realm that may not be asked is not: ${realm}`, async (t) => {
+    const { client, tokenRequests } = tokenServer({ challenge: `Bearer realm="${realm}"` });
+    await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
+      code: 'AUTH_REALM_REFUSED',
+    });
+    assert.deepEqual(tokenRequests(), []);
+  });
+}
+
+test('registry R24 a redirect of the token request passes the same test', async (t) => {
+  const { client } = tokenServer({
+    token: () => ({ status: 307, headers: { location: 'https://10.0.0.7/token' } }),
+  });
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
+    code: 'AUTH_REALM_REFUSED',
+  });
+});
+
+test('registry R24 a name that stands for loopback is refused when it is connected to', async (t) => {
+  await using registry = await startRegistry();
+  const { client } = open(t, registry.push('a/b', '1', image));
+  const url = new URL(`http://localhost:${registry.port}/v2/`);
+  const request = {
+    method: 'GET',
+    url,
+    firstUrl: url,
+    headers: {},
+    wanted: 'token',
+    host: 'x',
+    guard: 'no-local',
+  } as const;
+  await assert.rejects(
+    client.dispatch(request, () => () => undefined, never),
+    { code: 'REDIRECT_REFUSED' },
+  );
+  await client.dispatch({ ...request, guard: 'any' }, () => () => undefined, never);
+  assert.equal(registry.requests.length, 1);
+});
+
+for (const status of [401, 403]) {
+  test(`registry R25 a token server that answers ${status} means a missing or private repository`, async (t) => {
+    const { client, tokenRequests } = tokenServer({ token: () => ({ status }) });
+    await assert.rejects(
+      open(t, 'registry.test/a/b:1', { client }).source.readTop(never),
+      ({ code, message, detail }) => {
+        assert.equal(code, 'AUTH_REQUIRED');
+        assert.match(message, /does not exist, or needs a login/);
+        assert.equal(detail.asked, 'token');
+        return true;
+      },
+    );
+    assert.equal(tokenRequests().length, 1);
+  });
+}
+
+const MISSING = [
+  ['manifest', '{"errors":[{"code":"NAME_UNKNOWN"}]}', 'NAME_UNKNOWN'],
+  ['manifest', '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', 'MANIFEST_UNKNOWN'],
+  ['manifest', '<html>', 'MANIFEST_UNKNOWN'],
+  ['config', '{"errors":[{"code":"BLOB_UNKNOWN"}]}', 'BLOB_UNKNOWN'],
+  ['config', '', 'BLOB_UNKNOWN'],
+] as const;
+
+for (const [asked, body, code] of MISSING) {
+  test(`registry R25 a 404 for a ${asked} that says ${JSON.stringify(body)} is ${code}`, async (t) => {
+    const client = fakeClient(() => ({ status: 404, body }));
+    const { source } = open(t, 'registry.test/a/b:1', { client });
+    const descriptor = asked === 'manifest' ? image.descriptor : image.config.descriptor;
+    await assert.rejects(source.readDocument(descriptor, asked, never), { code });
+  });
+}
+
+test('registry R35 no error of authentication shows a token or the query of a realm', async (t) => {
+  const challenge = 'Bearer realm="https://auth.test/token?key=sentinel"';
+  for (const token of [{ status: 500 }, { status: 401 }, { body: '{"token":"sentinel and more"}' }]) {
+    const { client } = tokenServer({ challenge, token: () => token });
+    const error: unknown = await open(t, 'registry.test/a/b:1', { client })
+      .source.readTop(never)
+      .catch((e: unknown) => e);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /sentinel/);
+  }
+});
+
+interface TokenServerOptions {
+  readonly challenge?: string | string[] | (() => string);
+  readonly token?: () => CannedReply;
+  readonly accepts?: (token: string) => boolean;
+}
+
+/** A registry at registry.test and a token server at auth.test, without a network. */
+function tokenServer(options: TokenServerOptions): {
+  client: ReturnType<typeof fakeClient>;
+  tokenRequests: () => ReturnType<typeof fakeClient>['requests'];
+} {
+  const { challenge = 'Bearer realm="https://auth.test/token"', accepts = () => true } = options;
+  const client = fakeClient(({ wanted, url, headers }) => {
+    if (wanted === 'token') {
+      const body = JSON.stringify({ token: `token-${encodeURIComponent(url.searchParams.get('scope') ?? '')}` });
+      return options.token?.() ?? { body };
+    }
+    const token = /^Bearer (.*)$/.exec(headers['authorization'] ?? '')?.[1];
+    if (token !== undefined && accepts(token)) return { body: '{}' };
+    const header = typeof challenge === 'function' ? challenge() : challenge;
+    return { status: 401, headers: { 'www-authenticate': header } };
+  });
+  return { client, tokenRequests: () => client.requests.filter(({ wanted }) => wanted === 'token') };
+}
+
+/** Until something is so, for at most ten seconds. */
+async function eventually(isSo: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 2000 && !isSo(); turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(isSo());
+}
