@@ -20,7 +20,7 @@ import {
   type RequestKind,
 } from './faults.js';
 import { documentsOf, topOf, type TestBlob, type TestImage, type TestIndex } from './image.js';
-import { deliver, plainDelivery, type Reply } from './reply.js';
+import { deliver, plainDelivery, resetConnection, type Reply } from './reply.js';
 
 /** How the registry of a test behaves while nothing goes wrong. */
 export interface RegistryOptions {
@@ -605,7 +605,7 @@ function createListener(
       }),
     port: () => (server.address() as AddressInfo).port,
     resetConnections: () => {
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) resetConnection(socket);
     },
     stop: () =>
       new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 /** What is answered, before anything goes wrong. */
 export interface Reply {
@@ -14,7 +14,7 @@ export interface Reply {
 /** How the end of a body is made known: by its length, by chunks, or by the end of the connection. */
 export type Framing = 'keep-alive' | 'connection-close' | 'http-1.0' | 'chunked' | 'no-length';
 
-/** How a connection ends: in order, or by a reset. */
+/** How a connection ends: in order, or by a reset; over https the second is an end without the goodbye of TLS. */
 export type ConnectionEnd = 'fin' | 'rst';
 
 /** A reply and the way it is sent; {@link plainDelivery} sends it whole and honestly. */
@@ -149,6 +149,7 @@ async function deliverRaw(
     await pump(delivery, send, progress, gone);
     if (isChunked && !delivery.cut) await write(socket, Buffer.from('0\r\n\r\n'));
   }
+  if (delivery.cut?.by === 'rst') await settleBeforeReset();
   if (!gone.aborted) endConnection(socket, delivery.cut?.by ?? 'fin');
 }
 
@@ -219,15 +220,29 @@ function write(stream: Writable, bytes: Buffer): Promise<boolean> {
 }
 
 function endConnection(socket: Socket, by: ConnectionEnd): void {
-  if (by === 'fin') {
-    socket.destroySoon();
-    return;
-  }
+  if (by === 'fin') socket.destroySoon();
+  else resetConnection(socket);
+}
+
+/** Ends a connection by a reset. A TLS socket has none: it ends without the goodbye of TLS. */
+export function resetConnection(socket: Socket): void {
   try {
     socket.resetAndDestroy();
   } catch {
-    socket.destroy(); // a TLS socket knows no reset
+    socket.destroy();
   }
+}
+
+const RESET_DELAY_MS = 5;
+
+/**
+ * Lets the client read before a reset: libuv reports a reset that it meets together with data as an ordinary end. The
+ * turns of the event loop are for a client in this process, the time for any other.
+ */
+async function settleBeforeReset(): Promise<void> {
+  await sleep(RESET_DELAY_MS);
+  await nextTurn();
+  await nextTurn();
 }
 
 async function pause(forMs: number, gone: AbortSignal): Promise<void> {

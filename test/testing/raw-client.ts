@@ -19,7 +19,9 @@ export interface RawRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Stops as soon as so much is there. */
   readonly untilBytes?: number;
-  /** Stops when nothing came for so long; 150 when left out. */
+  /** Waits for the end of the connection, or for silence, also when the promised length is there. */
+  readonly isPatient?: boolean;
+  /** Stops when nothing came for so long; 300 when left out. */
   readonly idleMs?: number;
 }
 
@@ -35,7 +37,7 @@ export function requestRaw(port: number, request: RawRequest): Promise<RawReply>
       socket.destroy();
       resolve(parse(Buffer.concat(chunks), end));
     };
-    const timer = setTimeout(() => finish('open'), request.idleMs ?? 150);
+    const timer = setTimeout(() => finish('open'), request.idleMs ?? 300);
     const headers = Object.entries({ host: `127.0.0.1:${port}`, ...request.headers });
     const lines = [`${request.method ?? 'GET'} ${request.path} HTTP/1.1`, ...headers.map((pair) => pair.join(': '))];
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);
@@ -43,11 +45,24 @@ export function requestRaw(port: number, request: RawRequest): Promise<RawReply>
       chunks.push(chunk);
       received += chunk.length;
       timer.refresh();
-      if (received >= (request.untilBytes ?? Infinity)) finish('open');
+      const isEnough = received >= (request.untilBytes ?? Infinity);
+      if (
+        isEnough ||
+        (request.isPatient !== true && request.untilBytes === undefined && isWhole(Buffer.concat(chunks), request))
+      )
+        finish('open');
     });
     socket.on('end', () => finish('fin'));
     socket.on('error', () => finish('rst'));
   });
+}
+
+/** Whether a reply that leaves its connection open has all it promised. */
+function isWhole(bytes: Buffer, request: RawRequest): boolean {
+  const { head, headers, body } = parse(bytes, 'open');
+  if (!head.startsWith('HTTP/1.1') || headers['connection'] === 'close') return false;
+  const length = headers['content-length'];
+  return length !== undefined && (request.method === 'HEAD' || body.length >= Number(length));
 }
 
 function parse(bytes: Buffer, end: RawReply['end']): RawReply {
