@@ -34,7 +34,8 @@ export async function probeLocation(location: LocationPaths): Promise<LocationFa
   }
 }
 
-async function keepsUserXattrs(folder: string): Promise<boolean> {
+/** Whether a file in `folder` keeps the xattr that holds owner and mode (extraction M2). */
+export async function keepsUserXattrs(folder: string): Promise<boolean> {
   const path = join(folder, 'xattr');
   const [name, value] = [Buffer.from('user.containers.override_stat'), Buffer.from('0:0:0100644')];
   await writeFile(path, '');
@@ -47,7 +48,8 @@ async function keepsUserXattrs(folder: string): Promise<boolean> {
   }
 }
 
-async function foldsNames(folder: string): Promise<boolean> {
+/** Whether names that differ in case or normal form alone are one file in `folder`, an empty directory. */
+export async function foldsNames(folder: string): Promise<boolean> {
   for (const [made, asked] of TWINS) {
     await writeFile(join(folder, made), '');
     if (await exists(join(folder, asked))) return true;

@@ -277,8 +277,10 @@ test("compat F8 the seed's other files are left as they are", async (t) => {
   }
   for (const name of ['sandbox.db', 'server.key', 'server.pid']) writeFileSync(join(home, name), name, { mode: 0o600 });
   const others = ['installs', 'namespaces', '.menv', 'sandbox.db', 'server.key', 'server.pid'];
-  const look = (): unknown[] =>
-    others.map((name) => [statSync(join(home, name), { bigint: true })].map(({ atimeNs: _, ...rest }) => rest));
+  const look = (): unknown =>
+    others
+      .map((name) => lstatSync(join(home, name), { bigint: true }))
+      .map(({ ino, mode, size, mtimeNs, ctimeNs }) => ({ ino, mode, size, mtimeNs, ctimeNs }));
   const before = look();
   const store = await openTestStore(t, { home });
   await storeImage(store, hubReference, { layers });
