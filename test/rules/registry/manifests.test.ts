@@ -248,6 +248,16 @@ test('registry R104 candidates of all levels are ranked, of equals the first in 
   assert.equal(await userOf(topFirst, 'linux/amd64'), 'top');
 });
 
+test('registry R104 an entry without platform has that of the nested index it lies in', async () => {
+  const inner = buildIndex([entry(image('linux/amd64', 'v3'), null)]);
+  const index = buildIndex([
+    image('linux/amd64', 'v1'),
+    entry(inner, { os: 'linux', architecture: 'amd64', variant: 'v3' }),
+  ]);
+  assert.equal(await userOf(index, 'linux/amd64/v3'), 'v3');
+  assert.equal(await userOf(index, 'linux/amd64'), 'v1');
+});
+
 // R105
 test('registry R105 entries that are no images are passed over', async () => {
   const target = image('linux/amd64', 'target');
