@@ -1,0 +1,89 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Budget, DecoderName, Policy } from '../index.js';
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Options of every command. */
+export interface CommonOptions {
+  readonly home?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** Options of the commands that bring images. */
+export interface TransferOptions extends CommonOptions, Partial<Budget> {
+  readonly layerPath?: string;
+  readonly policy?: Policy;
+  readonly platform?: string;
+  readonly jobs?: number;
+  readonly decoder?: DecoderName;
+  readonly plainHttp?: boolean;
+  readonly sync: boolean;
+  readonly maxManifestBytes?: number;
+  readonly maxConfigBytes?: number;
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option('--home <dir>', 'directory of the store (default: $SLUICE_HOME, $MICROSANDBOX_HOME, ~/.sluice)')
+    .option('--json', 'print JSON on standard output')
+    .option('-q, --quiet', 'print errors and nothing else on standard error')
+    .addOption(
+      new Option('--log-level <level>', 'least level of the messages to print')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('warn'),
+    );
+}
+
+export function addTransferOptions(command: Command): Command {
+  addImageOptions(command)
+    .addOption(
+      new Option(
+        '--policy <policy>',
+        'missing: an image complete in the store costs no request, so a tag that moved is not noticed; ' +
+          'always: a tag is asked again; never: no request (default: missing)',
+      ).choices(['missing', 'always', 'never']),
+    )
+    .option('--jobs <n>', 'layers extracted at once (default: number of cores)', parseCount)
+    .addOption(
+      new Option('--decoder <name>', 'decoder of gzip (default: auto)').choices(['auto', 'isal', 'zlib', 'pako']),
+    )
+    .option('--plain-http', 'speak plain HTTP with the host of the reference')
+    .option('--no-sync', 'do not sync; for stores that need not survive a power failure')
+    .option('--max-compressed-bytes <n>', 'largest sum of packed layers (K, M, G: KiB, MiB, GiB)', parseBytes)
+    .option('--max-unpacked-bytes <n>', 'largest layer, unpacked', parseBytes)
+    .option('--max-file-bytes <n>', 'largest file', parseBytes)
+    .option('--max-entries <n>', 'most entries of a layer', parseCount)
+    .option('--max-meta-bytes <n>', 'largest extended header of an entry', parseBytes)
+    .option('--max-ratio <n>', 'most unpacked bytes for a packed one', parseCount)
+    .option('--ratio-grace-bytes <n>', 'unpacked bytes before the ratio counts', parseBytes)
+    .option('--max-manifest-bytes <n>', 'largest manifest or image index', parseBytes)
+    .option('--max-config-bytes <n>', 'largest image config', parseBytes);
+  return command;
+}
+
+/** What of an image's names and places every command that looks for its layers takes. */
+export function addImageOptions(command: Command): Command {
+  return command
+    .option('-L, --layer-path <dir>', 'directory that takes the place of HOME/layers')
+    .option('--platform <os/arch[/variant]>', 'platform of the image, or any (default: this machine)');
+}
+
+const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+
+/** `64M` is 67108864. */
+export function parseBytes(text: string): number {
+  const [, digits = '', suffix = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  const bytes = Number(digits) * FACTORS[suffix.toUpperCase()]!;
+  if (digits === '' || !Number.isSafeInteger(bytes)) {
+    throw new InvalidArgumentError('A number of bytes is needed, e.g. 1048576, 1024K or 1M.');
+  }
+  return bytes;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new InvalidArgumentError('A whole number is needed.');
+  return count;
+}

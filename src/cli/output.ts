@@ -1,0 +1,23 @@
+/** A reader that closes its end, as `head` does, ends the output and not the work. */
+export function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
+/** One line of results. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** One line of progress, or of anything else that is no result. */
+export function noteLine(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** One JSON value on a line of its own. */
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value));
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { reportFailure, reportUsage } from './failure.js';
+import type { ImportOptions } from './import.js';
+import type { InspectOptions } from './inspect.js';
+import type { LayersOptions } from './layers.js';
+import type { ListOptions } from './ls.js';
+import {
+  addCommonOptions,
+  addImageOptions,
+  addTransferOptions,
+  type CommonOptions,
+  type TransferOptions,
+} from './options.js';
+
+/**
+ * Runs one command line. A command's module, and with it the library, is loaded when the command runs.
+ * @param words behind the program's name
+ * @param signal ends what runs
+ * @returns the exit status; never rejects
+ */
+export async function runCommandLine(words: readonly string[], signal: AbortSignal): Promise<number> {
+  let status = 0;
+  const run = async ({ json = false }: CommonOptions, command: () => Promise<number>): Promise<void> => {
+    try {
+      status = await command();
+    } catch (error) {
+      status = await reportFailure(error, json);
+    }
+  };
+  const program = createProgram();
+
+  addTransferOptions(addCommonOptions(program.command('pull')))
+    .argument('<name>', 'reference of the image: [host/]path[:tag][@digest]')
+    .description('bring an image of a registry into the store')
+    .addOption(new Option('-i, --image', 'without effect').hideHelp())
+    .action((name: string, options: TransferOptions) =>
+      run(options, async () => (await import('./pull.js')).pull(name, options, signal)),
+    );
+
+  addTransferOptions(addCommonOptions(program.command('import')))
+    .argument('[source...]', 'docker://REFERENCE or oci:DIR[:TAG]')
+    .description('bring images of any source into the store and print the references they are recorded under')
+    .option('--from <file>', 'file with one source a line, - for standard input')
+    .option('--name <reference>', 'reference to record the image of an OCI layout under')
+    .action((sources: string[], options: ImportOptions) =>
+      run(options, async () => (await import('./import.js')).importImages(sources, options, signal)),
+    );
+
+  addCommonOptions(program.command('ls'))
+    .description('list the images of the store')
+    .option('-a, --all', 'also rows that another program wrote')
+    .action((options: ListOptions) => run(options, async () => (await import('./ls.js')).list(options)));
+
+  addCommonOptions(program.command('inspect'))
+    .argument('<reference>', 'reference of an image in the store')
+    .description('print digests, config and layers of an image as JSON')
+    .option('--platform <os/arch[/variant]>', 'platform of the image, or any (default: this machine)')
+    .action((reference: string, options: InspectOptions) =>
+      run(options, async () => (await import('./inspect.js')).inspect(reference, options)),
+    );
+
+  addImageOptions(addCommonOptions(program.command('layers')))
+    .argument('<reference>', 'reference of an image in the store')
+    .description("print the directories of an image's layers, bottom to top")
+    .option('--overlay', 'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files')
+    .action((reference: string, options: LayersOptions) =>
+      run(options, async () => (await import('./layers.js')).layers(reference, options)),
+    );
+
+  addCommonOptions(program.command('doctor'))
+    .description('print what this machine has of what Sluice needs')
+    .action((options: CommonOptions) => run(options, async () => (await import('./doctor.js')).doctor(options)));
+
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return status;
+  } catch (error) {
+    return reportUsage(error, words.includes('--json'));
+  }
+}
+
+function createProgram(): Command {
+  return new Command('sluice')
+    .description('Pulls OCI and Docker images and extracts every layer into a directory of its own.')
+    .version(readVersion())
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
