@@ -3,7 +3,7 @@ import type { Descriptor, ImageIndex } from '../oci/manifest.js';
 import { formatPlatform, rankPlatform, type Platform, type PlatformNames } from '../oci/platform.js';
 
 /** What an image index entry can be to a pull. */
-export type EntryChoice =
+type EntryChoice =
   { readonly kind: 'manifest'; readonly rank: number } | { readonly kind: 'index' } | { readonly kind: 'none' };
 
 /** An entry of an image index with the platform it stands for. */
