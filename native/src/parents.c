@@ -365,6 +365,7 @@ static enum status find_anew(struct parents *parents, struct bytes path, struct 
                              struct report *report) {
   uint32_t depth;
   int error = check_path(path, &depth);
+  if (!error && depth == DEEPEST_PATH) error = ENAMETOOLONG; /* a name is still to come */
   if (error) {
     report_name(report, path);
     return fail(report, CALL_OPENAT, error);

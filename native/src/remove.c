@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 enum {
-  HELD = 64, /* levels whose descriptors stay open; deeper ones are opened again from the last of these */
+  HELD = 64, /* levels whose descriptors stay open; deeper ones are opened again on the way back */
   ENTRIES = 32 << 10,
   MOST_RESCANS = 8,
 };
@@ -25,7 +26,9 @@ struct entry {
 struct level {
   size_t name; /* in `names` */
   int64_t resume;
-  int fd; /* -1 when it was closed to save descriptors */
+  int fd; /* -1 when it was closed to save descriptors; then these say which directory it was */
+  dev_t device;
+  ino_t inode;
   unsigned rescans;
 };
 
@@ -74,22 +77,38 @@ static const char *level_name(const struct removal *removal, size_t level) {
   return (const char *)removal->names.at + removal->levels[level].name;
 }
 
-/* Descriptor of the directory that holds a level's directory. Returns -1 with errno. */
-static int level_parent(struct removal *removal, size_t level) {
-  if (level == 0) return removal->directory;
-  size_t at = level - 1;
-  while (removal->levels[at].fd < 0) at--;
-  int fd = removal->levels[at].fd;
-  for (size_t next = at + 1; next < level; next++) {
-    int opened = open_directory(fd, level_name(removal, next));
-    int error = errno;
-    if (next > at + 1) close(fd);
-    errno = error;
-    fd = opened;
-    if (fd < 0) return -1;
+static bool level_close(struct level *level) {
+  struct stat there;
+  if (fstat(level->fd, &there) < 0) return false;
+  level->device = there.st_dev;
+  level->inode = there.st_ino;
+  close(level->fd);
+  level->fd = -1;
+  return true;
+}
+
+/* By `..`, which must lead to the very directory that was left: a tree moved meanwhile would lead out of it. */
+static bool level_reopen(struct level *level, int child) {
+  struct stat there;
+  int fd = RETRY(openat(child, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd < 0) return false;
+  if (fstat(fd, &there) < 0 || there.st_dev != level->device || there.st_ino != level->inode) {
+    close(fd);
+    errno = ESTALE;
+    return false;
   }
-  removal->levels[level - 1].fd = fd;
-  return fd;
+  level->fd = fd;
+  return true;
+}
+
+/* Descriptor of the directory that holds a level's directory. False with errno. */
+static bool level_parent(struct removal *removal, size_t level, int *fd) {
+  *fd = removal->directory;
+  if (level == 0) return true;
+  struct level *parent = &removal->levels[level - 1];
+  if (parent->fd < 0 && !level_reopen(parent, removal->levels[level].fd)) return false;
+  *fd = parent->fd;
+  return true;
 }
 
 static bool level_reserve(struct removal *removal) {
@@ -109,9 +128,9 @@ static bool enter(struct removal *removal, int directory, const char *name) {
   if (!buffer_add(&removal->names, name, strlen(name) + 1)) return failed(removal, CALL_MALLOC);
   int fd = open_directory(directory, name);
   if (fd < 0) return failed(removal, CALL_OPENAT);
-  if (removal->depth > HELD) {
-    close(directory);
-    removal->levels[removal->depth - 1].fd = -1;
+  if (removal->depth > HELD && !level_close(&removal->levels[removal->depth - 1])) {
+    close(fd);
+    return failed(removal, CALL_FSTATAT);
   }
   removal->levels[removal->depth++] = (struct level){.name = offset, .fd = fd};
   return true;
@@ -121,8 +140,8 @@ static bool enter(struct removal *removal, int directory, const char *name) {
 static bool leave(struct removal *removal) {
   size_t level = removal->depth - 1;
   struct level *left = &removal->levels[level];
-  int parent = level_parent(removal, level);
-  if (parent < 0) return failed(removal, CALL_OPENAT);
+  int parent;
+  if (!level_parent(removal, level, &parent)) return failed(removal, CALL_OPENAT);
   if (unlink_in(parent, level_name(removal, level), AT_REMOVEDIR) == 0) {
     close(left->fd);
     removal->names.used = left->name;
@@ -132,10 +151,7 @@ static bool leave(struct removal *removal) {
   /* Some file systems skip entries of a directory that changes while it is read. */
   if (errno != ENOTEMPTY || left->rescans++ == MOST_RESCANS) return failed(removal, CALL_UNLINKAT);
   left->resume = 0;
-  if (level > HELD) {
-    close(parent);
-    removal->levels[level - 1].fd = -1;
-  }
+  if (level > HELD && !level_close(&removal->levels[level - 1])) return failed(removal, CALL_FSTATAT);
   return true;
 }
 
