@@ -1,4 +1,5 @@
-import type { ConnectionEnd, Delivery, Framing, Reply } from './reply.js';
+import { makeReply, registryError } from './replies.js';
+import type { ConnectionEnd, Delivery, Framing } from './reply.js';
 
 /**
  * What a request asks for. `target` is where blobs are redirected to, hops of a chain included; `config` is a blob
@@ -269,18 +270,6 @@ export function applyFault(delivery: Delivery, action: FaultAction, context: Fau
     default:
       return action satisfies never;
   }
-}
-
-/** A reply whose length is that of its body. */
-export function makeReply(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array): Reply {
-  const bytes =
-    typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return { status, headers: { ...headers, 'content-length': String(bytes.length) }, body: bytes };
-}
-
-/** The body of an error. @see OCI distribution-spec, "Error Codes" */
-export function registryError(code: string, message: string): string {
-  return JSON.stringify({ errors: [{ code, message, detail: null }] });
 }
 
 function retryAfterText(value: number | Date | string): string {

@@ -45,15 +45,8 @@ export {
 } from './layer.js';
 export { packDirectory, type PackOptions } from './pack-directory.js';
 export { createRandom, randomImage, type Random, type RandomImageOptions } from './random.js';
-export {
-  startRegistry,
-  type BlobRedirect,
-  type LoggedRequest,
-  type RegistryAuth,
-  type RegistryCredentials,
-  type RegistryOptions,
-  type TestRegistry,
-} from './registry.js';
+export type { BlobRedirect, RegistryAuth, RegistryCredentials, RegistryOptions } from './registry-options.js';
+export { startRegistry, type LoggedRequest, type TestRegistry } from './registry.js';
 export type { ConnectionEnd, Framing } from './reply.js';
 export type { SparseForm, SparseRow, SparseSegment } from './sparse.js';
 export {
