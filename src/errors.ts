@@ -90,7 +90,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   SIZE_MISMATCH: refused('The source sent more or fewer bytes than the descriptor promises.'),
   BUDGET_EXCEEDED: refused('Raise the named limit if you trust the image.'),
   NAME_COLLISION: refused('Put the store on a file system that tells names apart byte for byte.'),
-  XATTR_UNSUPPORTED: refused('Put the store on a file system with user xattrs: ext4, xfs, btrfs, or tmpfs of Linux 6.6 on.'),
+  XATTR_UNSUPPORTED: refused(
+    'Put the store on a file system with user xattrs: ext4, xfs, btrfs, or tmpfs of Linux 6.6 on.',
+  ),
   REGISTRY_UNREACHABLE: transient('Check the network and the name of the registry, then try again.'),
   RATE_LIMITED: transient('The registry asks for patience; try again later, or log in for a higher limit.'),
   TOO_SLOW: transient('The connection delivers almost nothing; try again later or from another network.'),
@@ -129,7 +131,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   STORE_FAILED: refused('Check owner, permissions and health of the file system that holds the store.'),
   DISK_FULL: transient('Free some space on the file system that holds the store.'),
   LAYER_FAILED: refused('This is an error in Sluice; please report it with the layer.'),
-  REFERENCE_INVALID: { exit: 2, retryable: false, hint: 'A reference is [host/]path[:tag][@digest], or oci:DIR[:TAG].' },
+  REFERENCE_INVALID: {
+    exit: 2,
+    retryable: false,
+    hint: 'A reference is [host/]path[:tag][@digest], or oci:DIR[:TAG].',
+  },
   CONFIG_INVALID: { exit: 2, retryable: false, hint: 'Correct the named option or variable.' },
   ADDON_MISSING: refused('Install python3, make and g++, then run npm rebuild xattr-native.'),
   DECODER_MISSING: refused('See sluice doctor for the decoders of this machine, or use --decoder auto.'),

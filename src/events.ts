@@ -4,13 +4,7 @@ import type { ErrorData } from './errors.js';
 
 /** Why an image is not answered from the store (compat F11). */
 export type MissReason =
-  | 'absent'
-  | 'foreign-row'
-  | 'layer-absent'
-  | 'layer-incomplete'
-  | 'format'
-  | 'platform'
-  | 'policy';
+  'absent' | 'foreign-row' | 'layer-absent' | 'layer-incomplete' | 'format' | 'platform' | 'policy';
 
 /** A layer as events name it. */
 export interface LayerName {

@@ -121,7 +121,8 @@ export function parseOpenOptions(options: OpenOptions): OpenSettings {
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parsePullOptions(options: PullOptions): PullSettings {
   const parsed = parse(pullSchema, options);
-  const platform = parsed.platform === undefined ? hostPlatform() : parsed.platform === 'any' ? 'any' : parsePlatform(parsed.platform);
+  const platform =
+    parsed.platform === undefined ? hostPlatform() : parsed.platform === 'any' ? 'any' : parsePlatform(parsed.platform);
   return {
     ...parsed,
     platform,

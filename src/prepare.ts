@@ -64,7 +64,10 @@ export function flightKey({ key, location, stat, settings, reference }: Pull): s
 }
 
 /** @throws SluiceError XATTR_UNSUPPORTED, before any byte is asked for (extraction M10) */
-function chooseStat({ facts, layers }: LayersLocation, { statFormat, onMissingXattr, policy }: PullSettings): StatFormat {
+function chooseStat(
+  { facts, layers }: LayersLocation,
+  { statFormat, onMissingXattr, policy }: PullSettings,
+): StatFormat {
   if (facts === null || facts.hasUserXattrs) return statFormat;
   if (onMissingXattr === 'record' || policy === 'never') return 'sidecar';
   throw new SluiceError('XATTR_UNSUPPORTED', {

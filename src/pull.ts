@@ -56,7 +56,12 @@ function answerHit(image: PulledImage, events: Events): PulledImage {
   return image;
 }
 
-async function resolve(source: Source, { key, settings }: Pull, events: Events, signal: AbortSignal): Promise<ResolvedImage> {
+async function resolve(
+  source: Source,
+  { key, settings }: Pull,
+  events: Events,
+  signal: AbortSignal,
+): Promise<ResolvedImage> {
   events.emit({ kind: 'resolve', image: key });
   const image = await withPolicyHint(() =>
     resolveImage(source, {
@@ -67,7 +72,10 @@ async function resolve(source: Source, { key, settings }: Pull, events: Events, 
       notice: noticesOf(key, events),
     }),
   );
-  const layers = distinctLayers(image).map(({ descriptor }) => ({ digest: descriptor.digest, packedBytes: descriptor.size }));
+  const layers = distinctLayers(image).map(({ descriptor }) => ({
+    digest: descriptor.digest,
+    packedBytes: descriptor.size,
+  }));
   checkPackedBytes(layers, settings);
   events.emit({ kind: 'resolved', image: key, digest: image.manifest.digest, platform: image.platform, layers });
   return image;
@@ -90,7 +98,9 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== 'REGISTRY_UNREACHABLE') throw error;
-    throw error.with({ hint: `${error.hint} With --policy missing an image that is complete in the store needs no registry.` });
+    throw error.with({
+      hint: `${error.hint} With --policy missing an image that is complete in the store needs no registry.`,
+    });
   }
 }
 
@@ -113,11 +123,15 @@ const MAX_TOKEN_BYTES = 1024 * 1024;
 type Notice = (level: 'debug' | 'info' | 'warn', message: string, host?: string) => void;
 
 function noticesOf(image: string, events: Events): Notice {
-  return (level, message, host) => events.emit({ kind: 'notice', image, level, message, ...(host !== undefined && { host }) });
+  return (level, message, host) =>
+    events.emit({ kind: 'notice', image, level, message, ...(host !== undefined && { host }) });
 }
 
 function notHere({ key }: Pull): SluiceError {
-  return new SluiceError('IMAGE_NOT_FOUND', { message: `looking for "${key}": it is not complete in the store`, image: key });
+  return new SluiceError('IMAGE_NOT_FOUND', {
+    message: `looking for "${key}": it is not complete in the store`,
+    image: key,
+  });
 }
 
 /** Every event of the call goes to its own listener and to those of the whole Sluice. */

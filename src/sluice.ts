@@ -87,7 +87,8 @@ export class Sluice implements AsyncDisposable {
   async inspect(reference: string, query: ImageQuery = {}): Promise<StoredImage> {
     const key = this.#keyOf(reference, query);
     const image = await this.#context.engine.store.readImage(key);
-    if (!image) throw new SluiceError('IMAGE_NOT_FOUND', { message: `looking for "${key}": it is not in the store`, image: key });
+    if (!image)
+      throw new SluiceError('IMAGE_NOT_FOUND', { message: `looking for "${key}": it is not in the store`, image: key });
     return image;
   }
 

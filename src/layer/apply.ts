@@ -1,5 +1,5 @@
 import { SluiceError, type ErrorDetail } from '../errors.js';
-import type { Budget, StatFormat } from '../transfer/protocol.js';
+import type { Budget } from '../transfer/protocol.js';
 import { Batch } from './batch.js';
 import { FLAG, KIND, OP, WORD, XATTR } from './commands.js';
 import { createDeferredLinks, type DeferredLinks } from './deferred.js';
@@ -16,7 +16,6 @@ import { CAPABILITY_COPY, decideXattr } from './xattr-policy.js';
 export interface ApplyOptions {
   readonly tree: Tree;
   readonly budget: Budget;
-  readonly stat: StatFormat;
   readonly warnings: Warnings;
 }
 
@@ -39,7 +38,6 @@ class Applier implements Apply, TarHandler, TreeListener {
   readonly #tree: Tree;
   readonly #budget: Budget;
   readonly #warnings: Warnings;
-  readonly #flags: number;
   readonly #reader: TarReader;
   readonly #links: DeferredLinks;
   readonly #whiteouts: Whiteouts;
@@ -60,11 +58,10 @@ class Applier implements Apply, TarHandler, TreeListener {
   /** Offset of the open file's command, for the command that finishes it. */
   #index = 0;
 
-  constructor({ tree, budget, stat, warnings }: ApplyOptions) {
+  constructor({ tree, budget, warnings }: ApplyOptions) {
     this.#tree = tree;
     this.#budget = budget;
     this.#warnings = warnings;
-    this.#flags = stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
     this.#reader = createTarReader(this, budget.maxMetaBytes);
     this.#links = createDeferredLinks(tree, warnings);
     this.#whiteouts = createWhiteouts(tree);
@@ -81,8 +78,8 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#reader.end();
     const deferred = this.#links.finish();
     this.composeRequired = deferred.size > 0;
-    this.#whiteouts.finish(deferred, this.#flags);
-    if (!this.#hasRoot) this.#tree.setRoot(ROOT_METADATA, this.#flags);
+    this.#whiteouts.finish(deferred);
+    if (!this.#hasRoot) this.#tree.setRoot(ROOT_METADATA);
   }
 
   header(): void {
@@ -185,7 +182,12 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#encode(entry, decision, start, length);
   }
 
-  #encode(entry: Entry, decision: Exclude<Decision, { kind: 'skip' | 'link' }>, pathStart: number, pathLength: number): void {
+  #encode(
+    entry: Entry,
+    decision: Exclude<Decision, { kind: 'skip' | 'link' }>,
+    pathStart: number,
+    pathLength: number,
+  ): void {
     const batch = this.#batch;
     const { op, kind, flags } = commandOf(decision);
     const at = batch.add(op, this.entries, entry.offset);
@@ -197,7 +199,7 @@ class Applier implements Apply, TarHandler, TreeListener {
     batch.set64(at, WORD.MTIME, entry.mtime);
     batch.set(at, WORD.MTIME_NS, entry.mtimeNs);
     batch.set(at, WORD.KIND, kind);
-    batch.set(at, WORD.FLAGS, this.#flags | flags);
+    batch.set(at, WORD.FLAGS, this.#tree.flags | flags);
     if (decision.kind === 'symlink') {
       batch.set(at, WORD.LINK, batch.copy(entry.link.bytes, entry.link.start, entry.link.end));
       batch.set(at, WORD.LINK_LENGTH, entry.link.end - entry.link.start);
@@ -233,7 +235,12 @@ class Applier implements Apply, TarHandler, TreeListener {
       add(decided.flag, name, value);
       if (decided.hasCopy) add(XATTR.SET_UNLISTED, CAPABILITY_COPY, value);
       if (decided.warning) {
-        this.#warnings.add(decided.warning, 'an extended attribute is kept in the sidecar alone', spanText(entry.name), entry.offset);
+        this.#warnings.add(
+          decided.warning,
+          'an extended attribute is kept in the sidecar alone',
+          spanText(entry.name),
+          entry.offset,
+        );
       }
     }
     batch.set(at, WORD.XATTR_COUNT, count);
@@ -272,7 +279,8 @@ class Applier implements Apply, TarHandler, TreeListener {
   /** Makes sure that the entry's names and attributes fit the arena, and its command the batch. */
   #reserve({ name, link, xattrs }: Entry): void {
     let length = name.end - name.start + link.end - link.start;
-    for (const xattr of xattrs) length += XATTR_HEAD_BYTES * 2 + xattr.name.length + CAPABILITY_COPY.length + xattr.value.length * 2;
+    for (const xattr of xattrs)
+      length += XATTR_HEAD_BYTES * 2 + xattr.name.length + CAPABILITY_COPY.length + xattr.value.length * 2;
     if (this.#batch.isFull || !this.#batch.fits(length)) this.#flush();
     if (!this.#batch.fits(length)) this.#batch.grow(length);
   }
@@ -280,7 +288,11 @@ class Applier implements Apply, TarHandler, TreeListener {
 
 const NO_HEAD = new Uint8Array(XATTR_HEAD_BYTES);
 
-function commandOf(decision: Exclude<Decision, { kind: 'skip' | 'link' }>): { op: number; kind: number; flags: number } {
+function commandOf(decision: Exclude<Decision, { kind: 'skip' | 'link' }>): {
+  op: number;
+  kind: number;
+  flags: number;
+} {
   switch (decision.kind) {
     case 'file':
       return COMMANDS.file;
@@ -308,7 +320,11 @@ const COMMANDS = {
 } as const;
 
 function exceeded(rule: string, option: keyof Budget, value: number, what: string): SluiceError {
-  return new SluiceError('BUDGET_EXCEEDED', { message: `extracting the layer: ${what}`, rule, limit: { option, value } });
+  return new SluiceError('BUDGET_EXCEEDED', {
+    message: `extracting the layer: ${what}`,
+    rule,
+    limit: { option, value },
+  });
 }
 
 function spanText({ bytes, start, end }: Span): string {

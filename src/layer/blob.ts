@@ -13,13 +13,23 @@ const CHUNK_BYTES = 256 * 1024;
  * @param onChunk called after each push with the packed bytes so far
  * @throws SluiceError ABORTED, or what the stage throws
  */
-export function readBlob(blob: LayerBlob, control: Control, stage: Stage, onChunk: (packedBytes: number) => void): void {
+export function readBlob(
+  blob: LayerBlob,
+  control: Control,
+  stage: Stage,
+  onChunk: (packedBytes: number) => void,
+): void {
   if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk);
   else readFile(blob, control, stage, onChunk);
   stage.end();
 }
 
-function readRing(buffer: SharedArrayBuffer, control: Control, stage: Stage, onChunk: (packedBytes: number) => void): void {
+function readRing(
+  buffer: SharedArrayBuffer,
+  control: Control,
+  stage: Stage,
+  onChunk: (packedBytes: number) => void,
+): void {
   const ring = openRing(buffer);
   let total = 0;
   for (;;) {
@@ -50,7 +60,7 @@ function readFile(
   const file = attempt(() => openSync(path, 'r'));
   try {
     const buffer = new Uint8Array(CHUNK_BYTES);
-    for (let total = 0; total < length; ) {
+    for (let total = 0; total < length;) {
       if (control.isAborted()) throw aborted();
       const size = attempt(() => readSync(file, buffer, 0, Math.min(CHUNK_BYTES, length - total), offset + total));
       if (size === 0) return;

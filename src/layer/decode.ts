@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
+import { kindOfLayer } from '../oci/media-type.js';
 import type { Budget, DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
 import type { Stage } from './stage.js';
@@ -23,8 +24,8 @@ export function createDecode({ digest, sizeBytes, mediaType, decoder, budget, wa
     decoder,
     next,
     onDetected: (compression) => {
-      const promised = compressionOf(mediaType);
-      if (promised !== null && promised !== compression) {
+      const promised = kindOfLayer(mediaType)?.compression;
+      if (promised !== undefined && promised !== compression) {
         warnings.add('C7', `the media type says ${promised}, the bytes are ${compression}`, '', 0);
       }
     },
@@ -63,10 +64,4 @@ function admit({ maxUnpackedBytes, maxRatio, ratioGraceBytes }: Budget, produced
       limit: { option: 'maxRatio', value: maxRatio },
     });
   }
-}
-
-function compressionOf(mediaType: string): 'gzip' | 'zstd' | 'none' | null {
-  if (/[+.]gzip$/.test(mediaType)) return 'gzip';
-  if (/[+.]zstd$/.test(mediaType)) return 'zstd';
-  return /\.tar$/.test(mediaType) ? 'none' : null;
 }

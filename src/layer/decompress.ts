@@ -57,7 +57,10 @@ function detectCompression(bytes: Uint8Array): 'gzip' | 'none' {
           ? 'bzip2'
           : null;
   if (unsupported === null) return 'none';
-  throw new SluiceError('COMPRESSION_UNSUPPORTED', { message: `decompressing the layer: it is ${unsupported}`, rule: 'C7' });
+  throw new SluiceError('COMPRESSION_UNSUPPORTED', {
+    message: `decompressing the layer: it is ${unsupported}`,
+    rule: 'C7',
+  });
 }
 
 function createPlain({ next, admit }: DecompressOptions): Stage {
@@ -81,7 +84,11 @@ function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
   let produced = 0;
   let state: 'member' | 'between' | 'padding' = 'member';
   const malformed = (what: string): SluiceError =>
-    new SluiceError('COMPRESSION_MALFORMED', { message: `decompressing the layer: ${what}`, rule: 'C4', offset: consumed });
+    new SluiceError('COMPRESSION_MALFORMED', {
+      message: `decompressing the layer: ${what}`,
+      rule: 'C4',
+      offset: consumed,
+    });
 
   const flush = (): void => {
     if (filled === 0) return;
@@ -107,7 +114,8 @@ function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
         return at;
       }
       if (at === bytes.length && !isFull) return at;
-      if (!isFull && inflater.consumed === 0 && inflater.produced === 0) throw malformed('the gzip data does not go on');
+      if (!isFull && inflater.consumed === 0 && inflater.produced === 0)
+        throw malformed('the gzip data does not go on');
     }
   };
 

@@ -8,6 +8,8 @@ import type { Warnings } from './warnings.js';
 interface PendingLink {
   /** Canonical path of the target, or its cleaned name while nothing is there. */
   readonly target: Uint8Array;
+  /** What the target is, one of the writer's kinds; 0 while nothing is there. */
+  readonly kind: number;
   readonly path: Uint8Array;
   readonly metadata: Metadata;
   readonly entry: number;
@@ -48,7 +50,7 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
     const links = [...waiting.values()];
     waiting.clear();
     for (const link of links) {
-      if (tree.link(link.target, link.path)) tree.setInodeMetadata(link.path, link.metadata);
+      if (tree.link(link.target, link.path)) tree.setInodeMetadata(link.path, link.kind, link.metadata);
     }
     return true;
   };
@@ -90,13 +92,13 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
       const there = tree.stat(link.path, true);
       const key = keyOf(there.canonical);
       if (found.kind !== 0 && there.kind !== 0 && there.inode === found.inode) {
-        tree.setInodeMetadata(there.canonical, link.metadata);
+        tree.setInodeMetadata(there.canonical, there.kind, link.metadata);
         return;
       }
       if (found.kind === 0 && keyOf(found.canonical) === key) throw refused('H9', 'it is a link to itself', link);
       waiting.delete(key);
       forward.delete(key);
-      const pending = { ...link, path: there.canonical, target: found.canonical };
+      const pending = { ...link, path: there.canonical, target: found.canonical, kind: found.kind };
       if (there.kind !== 0 && found.kind !== 0 && isBelow(found.canonical, there.canonical)) {
         linkOutOfWay(tree, pending);
         return;
@@ -106,24 +108,28 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
     },
     finish() {
       makeWaiting();
-      for (const link of [...forward.values()]) resolveForward(link, new Set());
+      for (const link of forward.values()) resolveForward(link, new Set());
       return new Set(deferred.keys());
     },
   };
 }
 
 function isBelow(path: Uint8Array, directory: Uint8Array): boolean {
-  return path.length > directory.length && path[directory.length] === 0x2f && Buffer.compare(path.subarray(0, directory.length), directory) === 0;
+  return (
+    path.length > directory.length &&
+    path[directory.length] === 0x2f &&
+    Buffer.compare(path.subarray(0, directory.length), directory) === 0
+  );
 }
 
 /** The target lies in the directory that the link replaces: it is linked elsewhere first (H1). */
-function linkOutOfWay(tree: Tree, { target, path, metadata }: PendingLink): void {
+function linkOutOfWay(tree: Tree, { target, kind, path, metadata }: PendingLink): void {
   const temporary = Buffer.from(`.sluice-link-${process.hrtime.bigint().toString(36)}`);
   tree.link(target, temporary);
   tree.remove(path);
   tree.link(temporary, path);
   tree.remove(temporary);
-  tree.setInodeMetadata(path, metadata);
+  tree.setInodeMetadata(path, kind, metadata);
 }
 
 function refused(rule: string, why: string, { path, offset }: { path: Uint8Array; offset: number }): SluiceError {

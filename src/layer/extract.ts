@@ -5,9 +5,10 @@ import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
 import { openControl } from '../transfer/control.js';
-import type { ExtractTask, LayerFacts, Outcome } from '../transfer/protocol.js';
+import type { ExtractTask, LayerFacts, Outcome, StatFormat } from '../transfer/protocol.js';
 import { createApply } from './apply.js';
 import { readBlob } from './blob.js';
+import { FLAG } from './commands.js';
 import { createDecode } from './decode.js';
 import { Tree } from './tree.js';
 import { createDiffIdVerifier } from './verify.js';
@@ -40,11 +41,21 @@ function extract(task: ExtractTask, warnings: Warnings): LayerFacts {
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
   const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask());
   try {
-    const apply = createApply({ tree: new Tree(addon, writer, warnings), budget: task.budget, stat: task.stat, warnings });
+    const apply = createApply({
+      tree: new Tree(addon, writer, warnings, flagsOf(task.stat)),
+      budget: task.budget,
+      warnings,
+    });
     const next = createDiffIdVerifier(diffId, apply);
     const decode = createDecode({ ...task, digest, warnings, next });
-    readBlob(task.blob, control, decode, (packedBytes) => control.report(packedBytes, decode.unpackedBytes, apply.entries));
-    const facts = { unpackedBytes: decode.unpackedBytes, entries: apply.entries, composeRequired: apply.composeRequired };
+    readBlob(task.blob, control, decode, (packedBytes) =>
+      control.report(packedBytes, decode.unpackedBytes, apply.entries),
+    );
+    const facts = {
+      unpackedBytes: decode.unpackedBytes,
+      entries: apply.entries,
+      composeRequired: apply.composeRequired,
+    };
     const head = formatSidecarHead({ digest, diffId, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
     addon.writerFinish(writer, bytesOf(SIDECAR), head);
     if (task.sync) syncFileSystem(task.staging);
@@ -52,6 +63,10 @@ function extract(task: ExtractTask, warnings: Warnings): LayerFacts {
   } finally {
     addon.writerClose(writer);
   }
+}
+
+function flagsOf(stat: StatFormat): number {
+  return stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
 }
 
 /** Everything of the layer is on disk before anyone may rename it into place. */

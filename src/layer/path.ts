@@ -20,7 +20,7 @@ export function cleanName(name: Span, target: Uint8Array, at: number): number {
   const { bytes, end } = name;
   let length = 0;
   let components = 0;
-  for (let start = name.start; start < end; ) {
+  for (let start = name.start; start < end;) {
     let stop = start;
     while (stop < end && bytes[stop] !== SLASH) {
       if (bytes[stop] === 0) throw refused('X2', 'it contains NUL');
@@ -68,7 +68,10 @@ export function printable(bytes: Uint8Array): string {
   if (!text.includes('\ufffd') && !/[\u0000-\u001f\u007f-\u009f\\]/.test(text)) return text;
   let escaped = '';
   for (const byte of bytes) {
-    escaped += byte >= 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`;
+    escaped +=
+      byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+        ? String.fromCharCode(byte)
+        : `\\${byte.toString(8).padStart(3, '0')}`;
   }
   return escaped;
 }

@@ -89,15 +89,18 @@ function checkNumbers(entry: Entry): void {
   const isId = (id: number): boolean => id >= 0 && id <= MAX_ID;
   if (!isId(entry.uid)) throw outOfRange(`owner ${entry.uid}`, 'M7');
   if (!isId(entry.gid)) throw outOfRange(`group ${entry.gid}`, 'M7');
-  if (entry.devMajor < 0 || entry.devMajor > MAX_MAJOR) throw outOfRange(`major device number ${entry.devMajor}`, 'T16');
-  if (entry.devMinor < 0 || entry.devMinor > MAX_MINOR) throw outOfRange(`minor device number ${entry.devMinor}`, 'T16');
+  if (entry.devMajor < 0 || entry.devMajor > MAX_MAJOR)
+    throw outOfRange(`major device number ${entry.devMajor}`, 'T16');
+  if (entry.devMinor < 0 || entry.devMinor > MAX_MINOR)
+    throw outOfRange(`minor device number ${entry.devMinor}`, 'T16');
 }
 
 function checkTarget({ link }: Entry, decision: Decision): void {
   const length = link.end - link.start;
   const subject = decision === SYMLINK ? 'symlink' : 'hard link';
   if (length === 0) throw nameRefused(`the target of a ${subject} is empty`, 'X3');
-  if (decision === SYMLINK && length > MAX_SYMLINK_BYTES) throw nameRefused('the target of a symlink is too long', 'X3');
+  if (decision === SYMLINK && length > MAX_SYMLINK_BYTES)
+    throw nameRefused('the target of a symlink is too long', 'X3');
   for (let at = link.start; at < link.end; at++) {
     if (link.bytes[at] === 0) throw nameRefused(`the target of a ${subject} contains NUL`, 'X2');
   }
@@ -120,7 +123,7 @@ export function isAufs(path: Uint8Array, start: number, end: number): boolean {
 
 /** Whether a directory part of the path starts like a whiteout (W6). */
 export function hasMarkerDirectory(path: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     let stop = at;
     while (stop < end && path[stop] !== 0x2f) stop++;
     if (stop < end && hasPrefix(path, at, stop, WHITEOUT_PREFIX)) return true;

@@ -15,7 +15,7 @@ export interface Found {
   /** One of {@link KIND}; 0 for nothing. */
   readonly kind: number;
   readonly inode: bigint;
-  /** Relative to the root, every symlink on the way resolved. */
+  /** Relative to the root, every symlink on the way resolved; the path itself when the way does not lead there. */
   readonly canonical: Uint8Array;
 }
 
@@ -48,18 +48,30 @@ export class Tree {
   readonly #result = new Int32Array(16);
   readonly #name = new Uint8Array(NAME_BYTES);
   readonly #control = new Batch();
+  readonly flags: number;
   listener: TreeListener | null = null;
 
-  constructor(native: Native, writer: WriterHandle, warnings: Warnings) {
+  /** @param flags those of {@link FLAG} that every command of the layer carries */
+  constructor(native: Native, writer: WriterHandle, warnings: Warnings, flags: number) {
     this.#native = native;
     this.#writer = writer;
     this.#warnings = warnings;
+    this.flags = flags;
   }
 
   /** Runs all commands and empties the batch. @param slab what DATA words count from */
   run(batch: Batch, slab: Uint8Array): void {
-    for (let at = 0; at < batch.count; ) {
-      at = this.#native.writerRun(this.#writer, slab, batch.arena, batch.words, at, batch.count, this.#result, this.#name);
+    for (let at = 0; at < batch.count;) {
+      at = this.#native.writerRun(
+        this.#writer,
+        slab,
+        batch.arena,
+        batch.words,
+        at,
+        batch.count,
+        this.#result,
+        this.#name,
+      );
       const kept = this.#result[RESULT.XATTRS_KEPT]!;
       if (kept > 0) this.#warn('M16', 'an extended attribute could not be set', batch, Math.min(at, batch.count - 1));
       if (at < batch.count) this.#resolve(batch, at);
@@ -71,7 +83,8 @@ export class Tree {
   stat(path: Uint8Array, withParents = false): Found {
     this.#one(OP.STAT, path, withParents ? FLAG.PARENTS : 0);
     const inode = (BigInt(this.#result[RESULT.INODE + 1]! >>> 0) << 32n) | BigInt(this.#result[RESULT.INODE]! >>> 0);
-    return { kind: this.#result[RESULT.KIND]!, inode, canonical: this.#canonical() };
+    const isOnWay = this.#result[RESULT.AT_LEAF] === 0;
+    return { kind: this.#result[RESULT.KIND]!, inode, canonical: isOnWay ? path.slice() : this.#canonical() };
   }
 
   /** Removes whatever is there, after the listener had its say. */
@@ -91,8 +104,12 @@ export class Tree {
     return end === 1;
   }
 
-  setInodeMetadata(path: Uint8Array, metadata: Metadata): void {
-    this.#runControl(this.#withMetadata(this.#command(OP.INODE_META, path), metadata));
+  /** Gives a hard link's inode the link entry's metadata (H7). @param kind what the inode is, one of {@link KIND} */
+  setInodeMetadata(path: Uint8Array, kind: number, metadata: Metadata): void {
+    const batch = this.#withMetadata(this.#command(OP.INODE_META, path), metadata);
+    batch.set(0, WORD.KIND, kind);
+    batch.set(0, WORD.FLAGS, this.flags);
+    this.#runControl(batch);
   }
 
   /** A comment line after the entry's own (§13). @param text in vis form */
@@ -115,18 +132,18 @@ export class Tree {
   }
 
   /** An empty marker file of ours: an opaque mark that takes a whiteout's place (W4). */
-  makeMarker(path: Uint8Array, flags: number): void {
+  makeMarker(path: Uint8Array): void {
     const batch = this.#command(OP.FILE, path);
     batch.set(0, WORD.MODE, 0o644);
     batch.set(0, WORD.KIND, KIND.FILE);
-    batch.set(0, WORD.FLAGS, FLAG.LAST | FLAG.MARKER | flags);
+    batch.set(0, WORD.FLAGS, FLAG.LAST | FLAG.MARKER | this.flags);
     this.#runControl(batch);
   }
 
-  setRoot(metadata: Metadata, flags: number): void {
+  setRoot(metadata: Metadata): void {
     const batch = this.#withMetadata(this.#command(OP.DIR_META, NO_SLAB), metadata);
     batch.set(0, WORD.KIND, KIND.DIR);
-    batch.set(0, WORD.FLAGS, flags);
+    batch.set(0, WORD.FLAGS, this.flags);
     this.#runControl(batch);
   }
 

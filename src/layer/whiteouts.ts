@@ -13,14 +13,14 @@ export interface Whiteouts {
   /** @param path cleaned path below AUFS's own bookkeeping (W7); not kept */
   addAufs(path: Uint8Array): void;
   /** Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7). */
-  finish(deferredLinks: ReadonlySet<string>, flags: number): void;
+  finish(deferredLinks: ReadonlySet<string>): void;
 }
 
 export function createWhiteouts(tree: Tree): Whiteouts {
   const markers: Uint8Array[] = [];
   const aufs = new Map<string, Uint8Array>();
 
-  const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>, flags: number): void => {
+  const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>): void => {
     const leaf = leafStart(marker, 0, marker.length);
     if (Buffer.compare(marker.subarray(leaf), OPAQUE) === 0) return;
     const hidden = Buffer.concat([marker.subarray(0, leaf), marker.subarray(leaf + MARKER_PREFIX_BYTES)]);
@@ -29,7 +29,7 @@ export function createWhiteouts(tree: Tree): Whiteouts {
     if (tree.stat(marker).kind === 0) return;
     if (found.kind === KIND.DIR) {
       const opaque = Buffer.concat([found.canonical, Buffer.from('/'), OPAQUE]);
-      if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque, flags);
+      if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque);
     }
     tree.remove(marker);
     tree.note(found.canonical, `folded ${vis(marker.subarray(leaf))}`);
@@ -42,9 +42,9 @@ export function createWhiteouts(tree: Tree): Whiteouts {
       const top = path.slice(0, slash < 0 ? path.length : slash);
       aufs.set(keyOf(top), top);
     },
-    finish(deferredLinks, flags) {
+    finish(deferredLinks) {
       for (const top of aufs.values()) tree.remove(top);
-      for (const marker of markers) fold(marker, deferredLinks, flags);
+      for (const marker of markers) fold(marker, deferredLinks);
     },
   };
 }

@@ -1,7 +1,8 @@
 import { XATTR } from './commands.js';
 
 /** Attributes a consumer would act on; from an image they are never set (M12). */
-const FORGEABLE = /^(?:trusted\.overlay\.|user\.overlay\.|user\.fuseoverlayfs\.|security\.fuseoverlayfs\.|user\.containers\.|user\.msb\.)/;
+const FORGEABLE =
+  /^(?:trusted\.overlay\.|user\.overlay\.|user\.fuseoverlayfs\.|security\.fuseoverlayfs\.|user\.containers\.|user\.msb\.)/;
 
 /** The copy of a capability that fuse-overlayfs shows as the real one (M13). */
 export const CAPABILITY_COPY: Uint8Array = Buffer.from('user.containers.override_security.capability');

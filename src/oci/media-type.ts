@@ -35,7 +35,7 @@ const CONFIG_MEDIA_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /** How a layer's blob is packed, as its media type says; the bytes themselves decide in the end. */
-type LayerCompression = 'none' | 'gzip' | 'zstd';
+export type LayerCompression = 'none' | 'gzip' | 'zstd';
 
 export interface LayerKind {
   readonly compression: LayerCompression;

@@ -7,7 +7,12 @@ import type { RingProducer } from './ring.js';
  * @param sizeBytes the blob's size
  * @throws SluiceError of the first range that fails; the others are cancelled
  */
-export async function feedRing(ring: RingProducer, reader: BlobReader, sizeBytes: number, signal: AbortSignal): Promise<void> {
+export async function feedRing(
+  ring: RingProducer,
+  reader: BlobReader,
+  sizeBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
   const rangeBytes = Math.ceil(ring.capacity / 2);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);

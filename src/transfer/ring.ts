@@ -11,7 +11,7 @@ const PRODUCED = 3;
 const WORDS = 4;
 const HEADER_BYTES = 64;
 
-const OPEN = 0;
+/** A state of 0 means open. */
 const ENDED = 1;
 const ABORTED = 2;
 

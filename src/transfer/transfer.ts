@@ -45,14 +45,15 @@ export interface Transfer {
 
 /**
  * Brings every layer of the image into the location that is not there yet.
- * @returns one layer for each digest, in the manifest's order of first appearance
+ * @returns one layer for each digest, in no particular order
  * @throws SluiceError of the first layer that fails; layers that were finished stay, the others are cancelled
  */
 export async function transferLayers(image: ResolvedImage, transfer: Transfer): Promise<readonly StoredLayer[]> {
   const stop = new AbortController();
   const signal = AbortSignal.any([transfer.signal, stop.signal]);
+  const largestFirst = distinctLayers(image).toSorted((a, b) => b.descriptor.size - a.descriptor.size);
   const results = await Promise.allSettled(
-    distinctLayers(image).map(async (layer) => {
+    largestFirst.map(async (layer) => {
       try {
         return await bringLayer(layer, { ...transfer, signal });
       } catch (error) {
@@ -84,7 +85,15 @@ async function bringLayer(layer: ImageLayer, transfer: Transfer): Promise<Stored
     events.emit({ kind: 'layer-present', image, layer: digest });
     return present;
   }
-  const key = JSON.stringify([location.layers, digest, layer.diffId, stat, settings.budget, settings.decoder, settings.sync]);
+  const key = JSON.stringify([
+    location.layers,
+    digest,
+    layer.diffId,
+    stat,
+    settings.budget,
+    settings.decoder,
+    settings.sync,
+  ]);
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
     try {
       return await fetchLayer(layer, wanted, { ...transfer, events: flight.events, signal: flight.signal });
@@ -148,7 +157,12 @@ async function extract(staging: Staging, layer: ImageLayer, transfer: Transfer):
   }
 }
 
-async function extractFrom(access: BlobAccess, staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+async function extractFrom(
+  access: BlobAccess,
+  staging: Staging,
+  layer: ImageLayer,
+  transfer: Transfer,
+): Promise<LayerFacts> {
   const { engine, settings, stat, signal } = transfer;
   const { descriptor, diffId } = layer;
   const control = openControl();

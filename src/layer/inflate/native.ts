@@ -8,7 +8,16 @@ export function openNativeInflater(decoder: string): Inflater {
   const result = new Int32Array(2);
   return {
     run(input, inputStart, output, outputStart): InflateStatus {
-      const status = addon.inflaterRun(handle, input, inputStart, input.length, output, outputStart, output.length, result);
+      const status = addon.inflaterRun(
+        handle,
+        input,
+        inputStart,
+        input.length,
+        output,
+        outputStart,
+        output.length,
+        result,
+      );
       return status === 0 ? 'more' : status === 1 ? 'ended' : 'malformed';
     },
     get consumed() {

@@ -66,18 +66,25 @@ export function readHeader(bytes: Uint8Array, at: number, entry: Entry, joined: 
   entry.devMinor = hasDevice ? readNumber(bytes, at + DEV_MINOR, 8) : 0;
   setField(entry.link, bytes, at + LINK, 100);
   setField(entry.name, bytes, at + NAME, 100);
-  if (format === 'ustar' || format === 'star') joinPrefix(entry.name, bytes, at + PREFIX, format === 'star' ? 131 : 155, joined);
+  if (format === 'ustar' || format === 'star')
+    joinPrefix(entry.name, bytes, at + PREFIX, format === 'star' ? 131 : 155, joined);
 }
 
 type Format = 'v7' | 'gnu' | 'ustar' | 'star';
 
 function formatOf(bytes: Uint8Array, at: number): Format {
   const m = at + MAGIC;
-  const isUstar = bytes[m] === 0x75 && bytes[m + 1] === 0x73 && bytes[m + 2] === 0x74 && bytes[m + 3] === 0x61 && bytes[m + 4] === 0x72;
+  const isUstar =
+    bytes[m] === 0x75 &&
+    bytes[m + 1] === 0x73 &&
+    bytes[m + 2] === 0x74 &&
+    bytes[m + 3] === 0x61 &&
+    bytes[m + 4] === 0x72;
   if (!isUstar) return 'v7';
   if (bytes[m + 5] === 0x20 && bytes[m + 6] === 0x20 && bytes[m + 7] === 0) return 'gnu';
   if (bytes[m + 5] !== 0) return 'v7';
-  const isStar = bytes[at + 508] === 0x74 && bytes[at + 509] === 0x61 && bytes[at + 510] === 0x72 && bytes[at + 511] === 0;
+  const isStar =
+    bytes[at + 508] === 0x74 && bytes[at + 509] === 0x61 && bytes[at + 510] === 0x72 && bytes[at + 511] === 0;
   return isStar ? 'star' : 'ustar';
 }
 

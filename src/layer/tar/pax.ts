@@ -106,7 +106,11 @@ function applyRecord(records: PaxRecords, bytes: Uint8Array, keyStart: number, e
       return;
     default:
       if (key.startsWith(SCHILY)) {
-        setXattr(records.schilyXattrs, bytes.slice(keyStart + SCHILY.length, equals), isDeleted ? null : bytes.slice(start, end));
+        setXattr(
+          records.schilyXattrs,
+          bytes.slice(keyStart + SCHILY.length, equals),
+          isDeleted ? null : bytes.slice(start, end),
+        );
       } else if (key.startsWith(LIBARCHIVE)) {
         const name = percentDecode(bytes.subarray(keyStart + LIBARCHIVE.length, equals));
         setXattr(records.libarchiveXattrs, name, isDeleted ? null : Buffer.from(latin1(bytes, start, end), 'base64'));
@@ -140,10 +144,12 @@ function nameBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
 }
 
 function percentDecode(bytes: Uint8Array): Uint8Array {
-  const text = latin1(bytes, 0, bytes.length).replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  const text = latin1(bytes, 0, bytes.length).replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  );
   return Buffer.from(text, 'latin1');
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }

@@ -89,7 +89,7 @@ class Reader implements TarReader {
   }
 
   push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) at = this.#step(bytes, at);
+    for (let at = 0; at < bytes.length;) at = this.#step(bytes, at);
     this.#base += bytes.length;
   }
 
@@ -146,7 +146,8 @@ class Reader implements TarReader {
         limit: { option: 'maxMetaBytes', value: this.#maxMetaBytes },
       });
     }
-    const isRepeated = kind === 'pax' ? this.#pax : kind === 'long-name' ? this.#longName : kind === 'long-link' ? this.#longLink : null;
+    const isRepeated =
+      kind === 'pax' ? this.#pax : kind === 'long-name' ? this.#longName : kind === 'long-link' ? this.#longLink : null;
     if (isRepeated) this.#handler.warn('T19', 'a meta header replaces the one before it', offset);
     if (this.#meta.length < size) this.#meta = new Uint8Array(Math.max(size, 4096));
     this.#metaKind = kind;
@@ -312,7 +313,12 @@ class Reader implements TarReader {
     this.#blockLength = 0;
     if (this.#oldMap.length * 24 > this.#maxMetaBytes) throw this.#at(this.#mapTooLong(), this.#entry.offset);
     try {
-      const isLast = !readOldGnuMap(found === -1 ? this.#block : bytes, found === -1 ? 0 : found, this.#oldMap, 'extension');
+      const isLast = !readOldGnuMap(
+        found === -1 ? this.#block : bytes,
+        found === -1 ? 0 : found,
+        this.#oldMap,
+        'extension',
+      );
       if (isLast) this.#endOldGnuMap();
     } catch (error) {
       throw this.#at(error, this.#entry.offset);

@@ -26,7 +26,8 @@ export function readPaxSparse(records: PaxRecords): PaxSparse | null {
       return null;
     }
     const numbers = text === undefined ? sparsePairs : text.split(',').map(numberOf);
-    if (numbers.length / 2 !== numberOf(sparse.get('numblocks'))) throw malformed('a sparse map has a wrong count', 'T10');
+    if (numbers.length / 2 !== numberOf(sparse.get('numblocks')))
+      throw malformed('a sparse map has a wrong count', 'T10');
     return { kind: 'mapped', map: pairUp(numbers), realSize: numberOf(sparse.get('size')) };
   }
   if (major === '1' && minor === '0') return { kind: 'in-body', realSize: numberOf(sparse.get('realsize')) };
@@ -45,7 +46,12 @@ export function sparseName(records: PaxRecords): Uint8Array | undefined {
  * Collects the map of a GNU sparse header (type `S`) and its extension blocks.
  * @see GNU tar manual, "Old GNU Format"
  */
-export function readOldGnuMap(bytes: Uint8Array, at: number, segments: Segment[], where: 'header' | 'extension'): boolean {
+export function readOldGnuMap(
+  bytes: Uint8Array,
+  at: number,
+  segments: Segment[],
+  where: 'header' | 'extension',
+): boolean {
   const [start, count, extended] = where === 'header' ? [386, 4, 482] : [0, 21, 504];
   for (let i = 0; i < count; i++) {
     const slot = at + start + i * 24;
@@ -102,7 +108,8 @@ export function checkMap(map: SparseMap, realSize: number, storedBytes: number):
     end = offset + length;
     stored += length;
   }
-  if (!(realSize >= end) || !Number.isSafeInteger(realSize)) throw malformed('a sparse map goes beyond its file', 'T10');
+  if (!(realSize >= end) || !Number.isSafeInteger(realSize))
+    throw malformed('a sparse map goes beyond its file', 'T10');
   if (stored !== storedBytes) throw malformed('a sparse map does not fit the stored bytes', 'T10');
   return map.filter(({ length }) => length > 0);
 }

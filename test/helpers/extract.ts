@@ -1,0 +1,112 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { extractLayer } from '../../src/layer/extract.js';
+import { native } from '../../src/native.js';
+import { digestOf } from '../../src/oci/digest.js';
+import { compress, type LayerCompression } from '../../src/testing/index.js';
+import { openControl, type Control } from '../../src/transfer/control.js';
+import type { Budget, ExtractTask, Outcome } from '../../src/transfer/protocol.js';
+import { temporaryDirectory, type Cleanup } from './temporary.js';
+
+/** No limit that a test's layer meets by chance. */
+export const AMPLE: Budget = {
+  maxCompressedBytes: 2 ** 40,
+  maxUnpackedBytes: 2 ** 40,
+  maxFileBytes: 2 ** 40,
+  maxEntries: 1_000_000,
+  maxMetaBytes: 1024 * 1024,
+  maxRatio: 1100,
+  ratioGraceBytes: 64 * 1024 * 1024,
+};
+
+export interface Extraction {
+  readonly outcome: Outcome;
+  /** The layer's root, there even when nothing is in it. */
+  readonly tree: string;
+  readonly staging: string;
+  /** Text of the sidecar. */
+  sidecar(): string;
+  /** Sidecar lines without the head, comments under their entry. */
+  lines(): readonly string[];
+}
+
+export type ExtractOptions = Partial<Omit<ExtractTask, 'kind' | 'blob' | 'staging' | 'control' | 'budget'>> & {
+  readonly compression?: LayerCompression;
+  readonly budget?: Partial<Budget>;
+  readonly control?: Control;
+  /** The blob itself, instead of the compressed tar. */
+  readonly blob?: Uint8Array;
+};
+
+/** Runs the worker's side of one layer in this thread, from a file. */
+export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {}): Extraction {
+  const { compression = 'none', budget, control = openControl(), blob = compress(tar, compression), ...task } = options;
+  const staging = temporaryDirectory(t, 'sluice-layer');
+  const tree = join(staging, 'tree');
+  const file = join(temporaryDirectory(t, 'sluice-blob'), 'blob');
+  mkdirSync(tree);
+  writeFileSync(file, blob);
+  const outcome = extractLayer({
+    kind: 'extract',
+    control: control.buffer,
+    blob: { kind: 'file', path: file, offset: 0, length: blob.length },
+    digest: digestOf(blob),
+    diffId: digestOf(tar),
+    sizeBytes: blob.length,
+    mediaType: `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : '+gzip'}`,
+    staging,
+    decoder: 'auto',
+    stat: 'containers',
+    walk: false,
+    sync: false,
+    ...task,
+    budget: { ...AMPLE, ...budget },
+  });
+  const sidecar = (): string => readFileSync(join(staging, 'mtree'), 'latin1');
+  return { outcome, tree, staging, sidecar, lines: () => sidecar().split('\n').slice(3, -1) };
+}
+
+/** The outcome's error code and rule, or `done`. */
+export function verdict({ outcome }: Extraction): string {
+  if (outcome.kind === 'done') return 'done';
+  const { code, detail } = outcome.error;
+  return detail.rule ? `${code} ${detail.rule}` : code;
+}
+
+/** Rules that warned, sorted. */
+export function warned({ outcome }: Extraction): readonly string[] {
+  return outcome.warnings.map(({ rule }) => rule).toSorted();
+}
+
+/**
+ * What a tree holds, one line a name, sorted by bytes: type, host mode, override, content or target, and a mark for the
+ * first name of a shared inode.
+ */
+export function listTree(root: string): readonly string[] {
+  const firstNames = new Map<number, string>();
+  const lines: string[] = [];
+  const visit = (path: string): void => {
+    const full = join(root, path);
+    const stat = lstatSync(full);
+    const first = firstNames.get(stat.ino);
+    if (!stat.isDirectory() && !first) firstNames.set(stat.ino, path);
+    const mode = (stat.mode & 0o7777).toString(8).padStart(4, '0');
+    const override = stat.isSymbolicLink() ? '' : ` ${overrideOf(full) ?? '-'}`;
+    const what = stat.isDirectory()
+      ? 'dir'
+      : stat.isSymbolicLink()
+        ? `sym -> ${readlinkSync(full)}`
+        : `file ${JSON.stringify(readFileSync(full, 'latin1'))}`;
+    const shown = stat.isSymbolicLink() ? what : `${what} ${mode}${override}`;
+    lines.push(`${path === '' ? '.' : path} ${shown}${first ? ` = ${first}` : ''}`);
+    if (stat.isDirectory())
+      for (const name of readdirSync(full).toSorted()) visit(path === '' ? name : `${path}/${name}`);
+  };
+  visit('');
+  return lines;
+}
+
+export function overrideOf(path: string): string | null {
+  const value = native().xattrGet(Buffer.from(path), Buffer.from('user.containers.override_stat'));
+  return value && value.toString('latin1');
+}
