@@ -13,12 +13,14 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Digest, digestOf } from '../../../src/oci/digest.js';
 import { parseDefaultRegistry, formatReference, parseReference } from '../../../src/oci/reference.js';
 import { isOurIndex } from '../../../src/store/index/open.js';
 import { chooseHome } from '../../../src/store/layout.js';
+import { takeHold } from '../../../src/store/lock.js';
 import { type LayersLocation, openStore, type Store, type WantedLayer } from '../../../src/store/store.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
 import {
@@ -148,6 +150,8 @@ test('compat F5 a layer in PATH says nothing of the home, nor the other way roun
   assert.equal(await store.findLayer(A, home, 'containers'), null);
 
   await storeImage(store, KEY, { layers: [A], location: home });
+  await storeLayer(store, A, path, { stat: 'libkrun' });
+  assert.equal(await reasonOf(store, path), 'format');
   rmSync(sidecarPathOf(path.layers, A));
   assert.equal(await reasonOf(store, home), 'hit');
   assert.equal(await reasonOf(store, path), 'layer-incomplete');
@@ -244,6 +248,21 @@ for (const before of ['nothing', 'a foreign directory', 'our own layer'] as cons
       await storeLayer(again, A, location);
       assert.ok(await again.findLayer(A, location, 'containers'));
     });
+
+test('compat F6 the row of a replaced layer does not vouch for the one in its place', async (t) => {
+  let isArmed = false;
+  const store = await openTestStore(t, {
+    onStep: (step) => {
+      if (isArmed && step === 'record') throw new Error('killed');
+    },
+  });
+  const location = await store.location();
+  await storeImage(store, KEY, { layers: [A] });
+  isArmed = true;
+  await assert.rejects(storeLayer(store, A, location, { stat: 'libkrun' }));
+  assert.equal(await reasonOf(store), 'format');
+  assert.equal((await store.findLayer(A, location, 'libkrun'))?.stat, 'libkrun');
+});
 
 test('compat F6 what was staged must be the layer that is asked for', async (t) => {
   const store = await openTestStore(t);
@@ -501,20 +520,19 @@ test('compat F20 waiting for a lock ends with the signal', async (t) => {
 });
 
 test('compat F20 a lock on an unlinked file is no lock', async (t) => {
-  const store = await openTestStore(t);
-  const location = await store.location();
-  const path = join(location.locks, A.digest);
-  const first = await store.lockLayer(A.digest, location, NEVER);
-  const waiting = store.lockLayer(A.digest, location, NEVER);
+  const path = join(temporaryDirectory(t), 'lock');
+  const openLock = async (): Promise<FileHandle> => {
+    const handle = await open(path, 'a');
+    t.after(() => handle.close());
+    return handle;
+  };
+  const [unlinked, gone] = [await openLock(), await openLock()];
   unlinkSync(path);
-  writeFileSync(path, '');
-  const { ino } = statSync(path, { bigint: true });
-  await first[Symbol.asyncDispose]();
-  await using second = await waiting;
-  assert.equal(second.digest, A.digest);
-  assert.equal(statSync(path, { bigint: true }).ino, ino);
-  const third = store.lockLayer(A.digest, location, AbortSignal.abort());
-  await assert.rejects(third, { code: 'ABORTED' });
+  assert.equal(await takeHold(unlinked, path), false, 'unlinked');
+  const current = await openLock();
+  assert.equal(await takeHold(gone, path), false, 'another file is there by now');
+  assert.equal(await takeHold(current, path), true);
+  assert.equal(await takeHold(await openLock(), path), false, 'held');
 });
 
 test('compat F20 several locks are taken in digest order, each once, and all released when one fails', async (t) => {
