@@ -1,7 +1,8 @@
 /**
  * The addon's contract. Every function is synchronous, keeps no reference to a buffer after it returns, and holds no
- * global state, so that any number of threads may load it. Wrong argument types throw a TypeError; failures of the
- * machine throw an Error with `code` (errno name) and `syscall`, but for `writerRun`, which reports them as data.
+ * global state, so that any number of threads may load it. Wrong argument types throw a TypeError, numbers and offsets out
+ * of range a RangeError; failures of the machine throw an Error with `code` (errno name) and `syscall`, but for
+ * `writerRun`, which reports them as data. A handle belongs to one thread.
  * Paths and names are bytes without NUL. Typed arrays may lie over a SharedArrayBuffer.
  */
 
@@ -19,7 +20,7 @@ export interface InflaterHandle {
 }
 
 /**
- * Opens an existing, empty directory as a layer root.
+ * Opens an existing, empty directory as a layer root (`ENOTEMPTY` otherwise, rule E10).
  * @param root path of the directory
  * @param scratch path of a directory on the same file system for unlinked spill files of the sidecar's runs
  * @param walk true: find parents with a walk of `openat(O_NOFOLLOW)` alone; false: with `openat2` first
@@ -31,7 +32,8 @@ export function writerOpen(root: Uint8Array, scratch: Uint8Array, walk: boolean,
 
 /**
  * Runs commands `first` up to `end` (exclusive) and returns the index of the first one that was not completed (`end`
- * when all were). See `src/layer/commands.ts` for the words of a command and of `result`.
+ * when all were). See `src/layer/commands.ts` for the words of a command and of `result`, which tells of the last one run.
+ * A command whose words lead outside slab or arena throws a RangeError; those before it are done.
  * @param slab what DATA offsets count from: bytes of the tar stream
  * @param arena what PATH, LINK and XATTR offsets count from
  * @param result at least 16 words
@@ -51,6 +53,7 @@ export function writerRun(
 /**
  * Second pass, last steps: gives every directory its time (implied ones 0, the root last) and writes the sidecar:
  * `head`, then one line an entry sorted by path bytes, the later record of a path winning, then an fsync of the file.
+ * The writer runs nothing afterwards (`EBADF`).
  * @param path where the sidecar is created (O_EXCL, mode 0644)
  * @param head complete lines, each ended by a newline
  * @returns number of entry lines written
@@ -67,7 +70,7 @@ export function inflaters(): string[];
 /** @throws Error `ENOSYS` for a decoder this build does not hold */
 export function inflaterOpen(decoder: string): InflaterHandle;
 
-/** Prepares the handle for the next gzip member. */
+/** Prepares the handle for the next gzip member; until then, the end of a member and failures last. */
 export function inflaterReset(inflater: InflaterHandle): void;
 
 /**

@@ -61,9 +61,7 @@ static struct bytes parent_canonical(const struct parent *parent) {
 static struct parent *cache_lookup(struct parents *parents, struct bytes key, uint32_t hash) {
   for (unsigned at = parents->buckets[hash % PARENT_BUCKETS]; at; at = parents->entries[at - 1].next) {
     struct parent *parent = &parents->entries[at - 1];
-    if (parent->hash != hash || !bytes_equal(parent_key(parent), key)) continue;
-    parent->used = ++parents->clock;
-    return parent;
+    if (parent->hash == hash && bytes_equal(parent_key(parent), key)) return parent;
   }
   return NULL;
 }
@@ -398,7 +396,11 @@ enum status parents_find(struct parents *parents, struct bytes path, struct plac
     }
     parents->last = found;
   }
-  found->used = ++parents->clock; /* a directory in use is never the one that the next search drops */
+  /*
+   * Here alone, and not for what a walk comes by: so the directory found last is never the one that the next search
+   * drops, whatever ways a layer's symlinks take. make_link holds two.
+   */
+  found->used = ++parents->clock;
   *place = (struct place){.fd = found->fd, .path = parent_canonical(found), .depth = found->depth};
   return DONE;
 }

@@ -139,6 +139,13 @@ static struct writer *read_writer(const struct arguments *arguments) {
   return NULL;
 }
 
+static napi_value throw_command(napi_env env, size_t index, const char *word) {
+  char message[64];
+  snprintf(message, sizeof message, "command %zu: %s is out of range", index, word);
+  throw_range(env, message);
+  return NULL;
+}
+
 napi_value export_writer_run(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   struct bytes slab, arena;
@@ -158,10 +165,7 @@ napi_value export_writer_run(napi_env env, napi_callback_info info) {
   for (; first < end; first++) {
     struct command command;
     const char *wrong = command_decode(&command, words + first * STRIDE, slab, arena);
-    if (wrong) {
-      throw_range(env, wrong);
-      return NULL;
-    }
+    if (wrong) return throw_command(env, first, wrong);
     if (run_command(writer, &command)) break;
   }
   write_result(&writer->report, result, name);

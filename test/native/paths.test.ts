@@ -112,6 +112,22 @@ for (const { name: way, walk } of WAYS) {
     assert.ok(readdirSync('/proc/self/fd').length < 400);
   });
 
+  test(`extraction N9 a way past every cached directory does not close the one in use (${way})`, (t) => {
+    const tree = new Tree(t, { walk });
+    const names = Array.from({ length: 255 }, (_, i) => `d${i.toString(36)}`);
+    const pass = (some: readonly string[]): string => some.map((name) => `${name}/s/../s/../../`).join('');
+    tree.run(script().dir('use').dir('end').file('end/f', 'x'));
+    for (const name of names) tree.run(script().dir(name).dir(`${name}/s`));
+    tree.run(
+      script()
+        .symlink('way', `${pass(names.slice(0, 127))}next`)
+        .symlink('next', `${pass(names.slice(127))}end`),
+    );
+    for (const name of [...names, 'use']) tree.stat(`${name}/none`);
+    tree.run(script().link('use/linked', 'way/f'));
+    assert.equal(tree.read('use/linked'), 'x');
+  });
+
   test(`extraction E3 a file through an absolute symlink stays in the root (${way})`, (t) => {
     const tree = new Tree(t, { walk });
     tree.run(script().dir('etc').symlink('localetc', '/etc').file('localetc/unbroken', 'x'));
