@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rmdir } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
 import type { LocationPaths } from './layout.js';
@@ -9,6 +9,8 @@ import { listDirectory, moveToTrash } from './trash.js';
 import type { Staging } from './types.js';
 
 const TRIES = 16;
+/** Files in staging that have a name are this old only when a process died over them. */
+const FILE_AGE_MS = 60_000;
 
 /** Directory inside a staging directory that becomes the layer. */
 export function stagedTree(staging: Staging): string {
@@ -110,10 +112,16 @@ async function sweepOne(path: string, location: LocationPaths): Promise<string |
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT') return null;
-    if (errno === 'ENOTDIR' || errno === 'ELOOP') return moveToTrash(path, location);
+    if (errno === 'ENOTDIR' || errno === 'ELOOP') return await sweepFile(path, location);
     throw fileSystemError(`opening ${JSON.stringify(path)}`, error);
   }
   const swept = (await takeHold(handle, path)) ? await moveToTrash(path, location) : null;
   await handle.close();
   return swept;
+}
+
+/** A young file may be one that is about to lose its name; nothing holds it meanwhile. */
+async function sweepFile(path: string, location: LocationPaths): Promise<string | null> {
+  const found = await lstat(path).catch(() => null);
+  return found && Date.now() - found.mtimeMs > FILE_AGE_MS ? await moveToTrash(path, location) : null;
 }

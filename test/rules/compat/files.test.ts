@@ -11,10 +11,11 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { type Digest, digestOf } from '../../../src/oci/digest.js';
 import { parseDefaultRegistry, formatReference, parseReference } from '../../../src/oci/reference.js';
@@ -561,10 +562,16 @@ test('compat F21 opening a store sweeps staging of the dead, not of the living',
   const living = await store.openStaging(A.digest, location);
   const dead = mkdtempSync(join(location.staging, `${B.digest}.`));
   writeFileSync(join(dead, 'mtree'), 'half');
-  writeFileSync(join(location.staging, 'stray'), 'a file');
+  for (const [name, time] of [
+    ['young', new Date()],
+    ['old', new Date('2024-01-01')],
+  ] as const) {
+    writeFileSync(join(location.staging, name), 'a file');
+    utimesSync(join(location.staging, name), time, time);
+  }
 
   const again = await openTestStore(t, { home: store.home });
-  assert.deepEqual(readdirSync(location.staging), [living.path.slice(location.staging.length + 1)]);
+  assert.deepEqual(readdirSync(location.staging).toSorted(), [basename(living.path), 'young']);
   const trash = again.takeTrash();
   assert.equal(trash.length, 2);
   assert.ok(trash.every((path) => path.startsWith(location.trash) && existsSync(path)));
@@ -572,7 +579,7 @@ test('compat F21 opening a store sweeps staging of the dead, not of the living',
 
   fillStaging(living, A);
   await store.commitLayer(A, living, { unpackedBytes: 2048, entries: 1, composeRequired: false }, location);
-  assert.deepEqual(readdirSync(location.staging), []);
+  assert.deepEqual(readdirSync(location.staging), ['young']);
 });
 
 test('compat F21 a staging directory has mode 0700, an empty tree and a name of its own', async (t) => {
