@@ -28,7 +28,7 @@ export const NEVER: AbortSignal = new AbortController().signal;
 /** A store in a home of its own, closed after the test. */
 export async function openTestStore(t: Cleanup, options: OpenStoreOptions = {}): Promise<Store> {
   const store = await openStore({ home: join(temporaryDirectory(t), 'home'), ...options });
-  t.after(() => store[Symbol.asyncDispose]());
+  t.after(async () => await store[Symbol.asyncDispose]());
   return store;
 }
 
