@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { doctor } from '../../src/index.js';
+import { temporaryDirectory } from '../helpers/temporary.js';
+import { createCommandLine } from './command.js';
+
+/** A machine on which the addon was never built. */
+const WITHOUT_ADDON = encodeURIComponent(`
+  import Module from 'node:module';
+  const load = Module._load;
+  Module._load = (name, ...rest) => {
+    if (name === 'xattr-native') throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' });
+    return load(name, ...rest);
+  };
+`);
+
+test('a machine that has all of it has no problems, and nothing stays behind', async (t) => {
+  const home = join(temporaryDirectory(t), 'home');
+  const absent = await doctor({ home });
+  assert.deepEqual(absent.home, { path: home, exists: false, isWritable: true });
+  assert.equal(existsSync(home), false);
+  mkdirSync(home);
+  const there = await doctor({ home });
+  assert.deepEqual(there.home, { path: home, exists: true, isWritable: true });
+  assert.deepEqual(readdirSync(home), []);
+  assert.deepEqual(there.problems, []);
+  assert.equal(there.fileSystem.hasUserXattrs, true);
+  assert.equal(there.fileSystem.foldsNames, false);
+  assert.equal(typeof there.fileSystem.hasReflinks, 'boolean');
+  assert.equal(typeof there.hasOpenat2, 'boolean');
+  assert.equal(there.decoders.at(-1), 'pako');
+});
+
+test(
+  'a home that cannot be written is a problem',
+  { skip: process.getuid?.() === 0 && 'root writes anywhere' },
+  async (t) => {
+    const home = join(temporaryDirectory(t), 'home');
+    mkdirSync(home);
+    chmodSync(home, 0o500);
+    const report = await doctor({ home });
+    assert.equal(report.home.isWritable, false);
+    assert.deepEqual(
+      report.problems.map(({ code }) => code),
+      ['STORE_FAILED'],
+    );
+  },
+);
+
+test('without the addon the doctor says what to install, and what only reads works', async (t) => {
+  const line = createCommandLine(t);
+  const nodeWords = ['--import', `data:text/javascript,${WITHOUT_ADDON}`];
+  const { status, stdout, stderr } = await line.run(['doctor'], { nodeWords });
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.match(stdout, /^addon +missing$/m);
+  assert.match(stdout, /^decoders +pako$/m);
+  assert.match(stdout, /^user xattrs +unknown$/m);
+  assert.match(stdout, /^problem\[ADDON_MISSING\]: .*\nhint: Install python3, make and g\+\+/m);
+  assert.equal((await line.run(['ls'], { nodeWords })).status, 0);
+  const pulled = await line.run(['pull', '127.0.0.1:1/x'], { nodeWords });
+  assert.equal(pulled.status, 1);
+  assert.match((await line.run(['doctor'])).stdout, /^addon +found$/m);
+});
