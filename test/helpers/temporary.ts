@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** What of a test's context is used here; a hook of `node:test` has it too. */
 export interface Cleanup {
-  after(undo: () => void): void;
+  after(undo: () => void | Promise<void>): void;
 }
 
 /** A new directory, removed with all that is in it after the test. */

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+
+/**
+ * Who may import whom: a module is the longest key that starts its path, and may import what starts with one of its values,
+ * and its own folder. Values are paths below the project's root, without their ending.
+ */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'src/cli/': ['src/index'],
+  'src/index': ['src/'],
+  'src/sluice': [
+    'src/pull',
+    'src/prepare',
+    'src/flights',
+    'src/options',
+    'src/errors',
+    'src/events',
+    'src/oci/',
+    'src/source/',
+    'src/transfer/',
+    'src/store/',
+  ],
+  'src/pull': [
+    'src/prepare',
+    'src/options',
+    'src/errors',
+    'src/events',
+    'src/oci/',
+    'src/source/',
+    'src/transfer/',
+    'src/store/',
+  ],
+  'src/prepare': [
+    'src/flights',
+    'src/options',
+    'src/errors',
+    'src/events',
+    'src/oci/',
+    'src/source/',
+    'src/transfer/',
+    'src/store/',
+  ],
+  'src/doctor': ['src/native', 'src/errors', 'src/layer/inflate/', 'src/store/'],
+  'src/options': ['src/errors', 'src/events', 'src/oci/', 'src/transfer/protocol'],
+  'src/flights': ['src/errors', 'src/events'],
+  'src/events': ['src/errors'],
+  'src/errors': [],
+  'src/native': ['src/errors'],
+  'src/oci/': ['src/errors'],
+  'src/source/': ['src/errors', 'src/events', 'src/oci/'],
+  'src/transfer/transfer': [
+    'src/errors',
+    'src/events',
+    'src/flights',
+    'src/options',
+    'src/oci/',
+    'src/source/source',
+    'src/store/types',
+  ],
+  'src/transfer/feed': ['src/source/source'],
+  'src/transfer/': ['src/errors', 'src/events'],
+  'src/layer/': [
+    'src/transfer/ring',
+    'src/transfer/control',
+    'src/transfer/protocol',
+    'src/oci/',
+    'src/errors',
+    'src/events',
+    'src/native',
+  ],
+  'src/store/lock': ['src/errors', 'src/oci/', 'src/native'],
+  'src/store/probe': ['src/errors', 'src/native'],
+  'src/store/': ['src/errors', 'src/events', 'src/oci/', 'src/transfer/protocol'],
+  'src/testing/': ['src/oci/'],
+  'workers/': ['src/layer/'],
+};
+
+/** Each costly dependency is imported by its owner alone. */
+const OWNERS: Readonly<Record<string, string>> = {
+  undici: 'src/source/registry/client.ts',
+  piscina: 'src/transfer/pool.ts',
+  sqlite3: 'src/store/index/database.ts',
+  pako: 'src/layer/inflate/pako.ts',
+  'tar-fs': 'src/testing/pack-directory.ts',
+  'xattr-native': 'src/native.ts',
+};
+
+/** zod stands at the boundaries alone, never on the way of the bytes. */
+const ZOD_USERS = /^src\/(options|oci\/manifest|source\/registry\/token)\.ts$/;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+const files = ['src', 'workers'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => join(folder, path)),
+);
+const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const imports: readonly Import[] = files.flatMap((from) =>
+  [...textOf(from).matchAll(/(?:from|import\()\s*'([^']+)'|createRequire\(import\.meta\.url\)\('([^']+)'\)/g)].map(
+    (match) => {
+      const name = (match[1] ?? match[2])!;
+      const to = name.startsWith('.') ? normalize(join(dirname(from), name)).replace(/\.js$/, '.ts') : name;
+      return { from, to };
+    },
+  ),
+);
+
+const ruleFor = (path: string): string | undefined =>
+  Object.keys(ALLOWED)
+    .filter((key) => (key.endsWith('/') ? path.startsWith(key) : path === `${key}.ts`))
+    .toSorted((a, b) => b.length - a.length)[0];
+
+function isAllowed({ from, to }: Import): boolean {
+  const rule = ruleFor(from);
+  assert.ok(rule, `${from} has no place in the table`);
+  const folder = from.split('/').slice(0, 2).join('/');
+  if (from.split('/').length > 2 && to.startsWith(`${folder}/`)) return true;
+  return ALLOWED[rule]!.some((prefix) => (prefix.endsWith('/') ? to.startsWith(prefix) : to === `${prefix}.ts`));
+}
+
+test('imports go in the allowed directions alone', () => {
+  const local = imports.filter(({ to }) => to.endsWith('.ts'));
+  assert.ok(local.length > 100, 'the imports are read');
+  assert.deepEqual(
+    local.filter((one) => !isAllowed(one)).map(({ from, to }) => `${from} → ${to}`),
+    [],
+  );
+});
+
+test('each costly dependency has one owner', () => {
+  for (const [name, owner] of Object.entries(OWNERS)) {
+    const users = imports.filter(({ to }) => to === name).map(({ from }) => from);
+    assert.deepEqual([...new Set(users)], [owner], name);
+  }
+  const zod = imports.filter(({ from, to }) => to === 'zod' && !ZOD_USERS.test(from)).map(({ from }) => from);
+  assert.deepEqual(zod, []);
+});
+
+test('the worker side is synchronous', () => {
+  const workerSide = files.filter((path) => /^(src\/layer|workers)\//.test(path));
+  assert.ok(workerSide.length > 15);
+  const isAsync = (path: string): boolean => /\b(async|await|Promise|setTimeout|setImmediate)\b/.test(codeOf(path));
+  assert.deepEqual(workerSide.filter(isAsync), []);
+});
+
+test('entry files of workers hold no logic', () => {
+  for (const path of files.filter((name) => name.startsWith('workers/'))) {
+    assert.ok(textOf(path).split('\n').length <= 30, path);
+  }
+});
+
+test('only the command line’s main file ends the process, and only the command line prints', () => {
+  const exits = files.filter((path) => /process\.exit\(/.test(codeOf(path)));
+  assert.deepEqual(
+    exits.filter((path) => path !== 'src/cli/main.ts'),
+    [],
+  );
+  const prints = files.filter((path) => /console\.|process\.(stdout|stderr)\.write/.test(codeOf(path)));
+  assert.deepEqual(
+    prints.filter((path) => !path.startsWith('src/cli/')),
+    [],
+  );
+});
+
+/** A file's text without its comments. */
+function codeOf(path: string): string {
+  return textOf(path).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+}
