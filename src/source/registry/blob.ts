@@ -59,6 +59,8 @@ class RegistryBlobReader implements BlobReader {
   #isAsked = false;
   #isWholeOnly: boolean;
   #validator: string | null = null;
+  /** Why no more of the blob will come. */
+  #failure: SluiceError | null = null;
   #receivedBytes = 0;
 
   constructor(options: BlobReaderOptions) {
@@ -161,6 +163,7 @@ class RegistryBlobReader implements BlobReader {
       if (covering !== null) return covering;
     }
     throwIfAborted(this.#closing.signal);
+    if (this.#failure !== null) throw this.#failure;
     this.#isAsked = true;
     const stretch = new Stretch(this.#blob, { start: claim.next, end: claim.end });
     this.#stretches.add(stretch);
@@ -168,7 +171,10 @@ class RegistryBlobReader implements BlobReader {
       this.#stretches.delete(stretch);
       this.#firstReply.open();
     };
-    stretch.ended.then(over, over);
+    stretch.ended.then(over, (error: unknown) => {
+      over();
+      if (error instanceof SluiceError && error.code !== 'ABORTED') this.#failure ??= error;
+    });
     return stretch;
   }
 
