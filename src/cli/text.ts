@@ -7,10 +7,21 @@ export function printable(text: string): string {
 
 /** `1536` is `1.5 KiB`. */
 export function formatBytes(bytes: number): string {
+  const { amount, unit } = scale(bytes);
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** `1536` is `1.5K`: five characters at most. */
+export function shortBytes(bytes: number): string {
+  const { amount, unit } = scale(bytes);
+  return `${unit === 0 || amount >= 99.95 ? Math.floor(amount) : amount.toFixed(1)}${UNITS[unit]![0]}`;
+}
+
+function scale(bytes: number): { amount: number; unit: number } {
   let amount = bytes;
   let unit = 0;
   for (; amount >= 1024 && unit < UNITS.length - 1; unit++) amount /= 1024;
-  return `${unit === 0 ? amount : amount.toFixed(1)} ${UNITS[unit]}`;
+  return { amount, unit };
 }
 
 /** The first hex digits of a digest. */

@@ -60,7 +60,7 @@ export function failImage({ images }: Progress, image: string): void {
   if (images.get(image) === 'resolving') images.set(image, 'failed');
 }
 
-export function isExtracted({ phase }: LayerProgress): boolean {
+function isExtracted({ phase }: LayerProgress): boolean {
   return phase === 'done' || phase === 'present';
 }
 

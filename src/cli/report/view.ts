@@ -1,4 +1,4 @@
-import { formatBytes, shortDigest } from '../text.js';
+import { shortBytes, shortDigest } from '../text.js';
 import { countLines, resolveLine, type LayerPhase, type LayerProgress, type Progress } from './progress.js';
 
 /** Columns of a bar; the seed's (compat U11). */
@@ -38,10 +38,11 @@ function chooseLayers(layers: readonly LayerProgress[], room: number): readonly 
   return layers.filter((layer) => chosen.has(layer));
 }
 
+/** Fits into 80 columns. */
 function layerLine({ digest, packedBytes, totalBytes, unpackedBytes, phase }: LayerProgress): string {
-  const packed = `${formatBytes(packedBytes).padStart(10)} / ${formatBytes(totalBytes).padEnd(10)}`;
   const bar = drawBar(totalBytes === 0 ? 1 : packedBytes / totalBytes);
-  return `${shortDigest(digest, 8)} [${bar}] ${packed} ${formatBytes(unpackedBytes).padStart(10)}  ${STATES[phase]}`;
+  const packed = `${shortBytes(packedBytes).padStart(5)} / ${shortBytes(totalBytes).padEnd(5)}`;
+  return `${shortDigest(digest, 8)} ${bar} ${packed} ${shortBytes(unpackedBytes).padStart(5)} ${STATES[phase]}`;
 }
 
 function drawBar(share: number): string {

@@ -46,18 +46,19 @@ test('a layer in every state', () => {
     { kind: 'layer-failed', ...layer('e'), error: error('DISK_FULL') },
     { kind: 'layer-failed', ...layer('0'), error: error('ABORTED') },
   );
-  const [empty, full] = [`[+${'-'.repeat(39)}]`, `[${'='.repeat(40)}]`];
+  const [empty, full] = [`+${'-'.repeat(39)}`, '='.repeat(40)];
   assert.deepEqual(viewOf(progress, 20), [
     'Fetch image details ✓',
     'Download layers 2 / 6',
     'Extracting layers 2 / 6',
-    `aaaaaaaa ${empty}        0 B / 1000 B            0 B  waiting`,
-    `bbbbbbbb ${full}     1000 B / 1000 B            0 B  present ✓`,
-    `cccccccc [${'='.repeat(20)}+${'-'.repeat(19)}]      500 B / 1000 B        2.0 KiB  extracting`,
-    `dddddddd ${full}     1000 B / 1000 B        4.0 KiB  done ✓`,
-    `eeeeeeee ${empty}        0 B / 1000 B            0 B  failed ✗`,
-    `00000000 ${empty}        0 B / 1000 B            0 B  aborted ✗`,
+    `aaaaaaaa ${empty}    0B / 1000B    0B waiting`,
+    `bbbbbbbb ${full} 1000B / 1000B    0B present ✓`,
+    `cccccccc ${'='.repeat(20)}+${'-'.repeat(19)}  500B / 1000B  2.0K extracting`,
+    `dddddddd ${full} 1000B / 1000B  4.0K done ✓`,
+    `eeeeeeee ${empty}    0B / 1000B    0B failed ✗`,
+    `00000000 ${empty}    0B / 1000B    0B aborted ✗`,
   ]);
+  assert.ok(viewOf(progress, 20).every((line) => line.length <= 80));
   const shown = viewOf(progress, 6).slice(3);
   assert.deepEqual(
     shown.map((line) => line.slice(0, 8)),

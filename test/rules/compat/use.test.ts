@@ -283,8 +283,8 @@ test(
       ['Fetch image details ✓', 'Download layers 2 / 2', 'Extracting layers 2 / 2'],
     );
     assert.equal(bars.length, 2);
-    assert.match(bars[0]!, new RegExp(`^${one} \\[={40}\\] +\\d+ B / \\d+ B .*present ✓$`));
-    assert.match(bars[1]!, new RegExp(`^${two} \\[={40}\\] +\\d+ B / \\d+ B +\\S+ KiB +done ✓$`));
+    assert.match(bars[0]!, new RegExp(`^${one} ={40} +\\d+B / \\d+B .*present ✓$`));
+    assert.match(bars[1]!, new RegExp(`^${two} ={40} +\\d+B / \\d+B +\\S+K done ✓$`));
     assert.ok(stdout.lastIndexOf(SHOW) > stdout.indexOf(HIDE), 'the cursor is hidden, then back');
   },
 );
