@@ -1,0 +1,39 @@
+/** The highest number of each family of the rule books. */
+const FAMILIES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  compat: { F: 21, I: 16, Q: 12, G: 10, U: 13, K: 19 },
+  registry: { R: 119 },
+  extraction: { X: 10, N: 10, E: 26, O: 5, M: 18, H: 13, W: 10, P: 6, S: 23, T: 20, C: 8, D: 5, B: 6 },
+};
+
+/** Rules that this release keeps, as ranges; each must stand in the title of a test that ran. */
+const KEPT: readonly string[] = [
+  ...['F1-8', 'F11-19', 'I1-15', 'Q1-12', 'G1-10', 'U1-7', 'U9-13', 'K1-5', 'K16-17'].map((range) => `compat ${range}`),
+  ...['R1-12', 'R36-37', 'R39', 'R78-80', 'R93-99', 'R101-112'].map((range) => `registry ${range}`),
+];
+
+/** What is wrong with the titles of all tests: rules without a test, and ids that no book has. */
+export function findRuleGaps(titles: readonly string[]): readonly string[] {
+  const named = new Set(titles.flatMap(idsIn));
+  const missing = KEPT.flatMap(expand).filter((id) => !named.has(id));
+  const unknown = [...named].filter((id) => !isKnown(id));
+  return [
+    ...missing.map((id) => `no test is named after ${id}`),
+    ...unknown.map((id) => `a test names ${id}, which no book has`),
+  ];
+}
+
+/** `compat F1 F6 the home …` names two rules. */
+function idsIn(title: string): readonly string[] {
+  const match = /^(compat|registry|extraction) ((?:[A-Z]\d+[a-z]?(?:,? |$))+)/.exec(title);
+  return match ? [...match[2]!.matchAll(/[A-Z]\d+/g)].map(([id]) => `${match[1]} ${id}`) : [];
+}
+
+function expand(range: string): readonly string[] {
+  const [, family, first, last = first] = /^(\w+ [A-Z])(\d+)(?:-(\d+))?$/.exec(range)!;
+  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => `${family}${Number(first) + i}`);
+}
+
+function isKnown(id: string): boolean {
+  const [, book, family, number] = /^(\w+) ([A-Z])(\d+)$/.exec(id)!;
+  return Number(number) <= (FAMILIES[book!]?.[family!] ?? 0);
+}
