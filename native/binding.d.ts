@@ -1,7 +1,7 @@
 /**
  * The addon's contract. Every function is synchronous, keeps no reference to a buffer after it returns, and holds no
- * global state, so that any number of threads may load it. Wrong argument types throw a TypeError, numbers and offsets out
- * of range a RangeError; failures of the machine throw an Error with `code` (errno name) and `syscall`, but for
+ * global state, so that any number of threads may load it. Wrong argument types throw a TypeError, numbers and offsets
+ * out of range a RangeError; failures of the machine throw an Error with `code` (errno name) and `syscall`, but for
  * `writerRun`, which reports them as data. A handle belongs to one thread.
  * Paths and names are bytes without NUL. Typed arrays may lie over a SharedArrayBuffer.
  */
@@ -32,8 +32,8 @@ export function writerOpen(root: Uint8Array, scratch: Uint8Array, walk: boolean,
 
 /**
  * Runs commands `first` up to `end` (exclusive) and returns the index of the first one that was not completed (`end`
- * when all were). See `src/layer/commands.ts` for the words of a command and of `result`, which tells of the last one run.
- * A command whose words lead outside slab or arena throws a RangeError; those before it are done.
+ * when all were). See `src/layer/commands.ts` for the words of a command and of `result`, which tells of the last one
+ * run. A command whose words lead outside slab or arena throws a RangeError; those before it are done.
  * @param slab what DATA offsets count from: bytes of the tar stream
  * @param arena what PATH, LINK and XATTR offsets count from
  * @param result at least 16 words

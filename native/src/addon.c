@@ -26,9 +26,9 @@ static const struct {
 NAPI_MODULE_INIT() {
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
-    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function) != napi_ok ||
-        napi_set_named_property(env, exports, functions[i].name, function) != napi_ok)
-      return NULL;
+    const char *name = functions[i].name;
+    napi_status status = napi_create_function(env, name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function);
+    if (status != napi_ok || napi_set_named_property(env, exports, name, function) != napi_ok) return NULL;
   }
   return exports;
 }

@@ -54,8 +54,8 @@ static inline bool read_arguments(napi_env env, napi_callback_info info, size_t 
 }
 
 /* A view's memory; its length is counted in elements. Works for views over a SharedArrayBuffer. */
-static inline bool read_view(const struct arguments *arguments, size_t index, napi_typedarray_type wanted, const char *what,
-                             void **at, size_t *length) {
+static inline bool read_view(const struct arguments *arguments, size_t index, napi_typedarray_type wanted,
+                             const char *what, void **at, size_t *length) {
   napi_typedarray_type type;
   bool is_view = false;
   napi_env env = arguments->env;
@@ -139,9 +139,11 @@ static inline bool read_name(const struct arguments *arguments, size_t index, ch
 }
 
 /* Start and end of a part of a view of `length` bytes, at two neighbouring indexes. */
-static inline bool read_part(const struct arguments *arguments, size_t index, size_t length, size_t *start, size_t *end) {
+static inline bool read_part(const struct arguments *arguments, size_t index, size_t length, size_t *start,
+                             size_t *end) {
   uint64_t first, last;
-  if (!read_integer(arguments, index, length, &first) || !read_integer(arguments, index + 1, length, &last)) return false;
+  if (!read_integer(arguments, index, length, &first)) return false;
+  if (!read_integer(arguments, index + 1, length, &last)) return false;
   if (first > last) return throw_range(arguments->env, "the end lies before the start");
   *start = (size_t)first;
   *end = (size_t)last;

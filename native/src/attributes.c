@@ -127,7 +127,8 @@ static int set_xattr(int fd, const struct xattr *xattr) {
   return RETRY(fsetxattr(fd, name, xattr->value.at, xattr->value.length, 0)) == 0 ? 0 : errno;
 }
 
-enum status attributes_add(int fd, unsigned flags, struct xattrs xattrs, struct buffer *listed, struct report *report) {
+enum status attributes_add(int fd, unsigned flags, struct xattrs xattrs, struct buffer *listed,
+                           struct report *report) {
   struct xattr xattr;
   while (xattrs_next(&xattrs, &xattr)) {
     bool is_listed = xattr.flag != XATTR_SET_UNLISTED;

@@ -8,8 +8,9 @@ static uint64_t long_word(const int32_t *words, enum word at) {
   return (uint64_t)word(words, at) | (uint64_t)(uint32_t)words[at + 1] << 32;
 }
 
-/* False when the part does not lie inside `whole`. */
-static bool part(struct bytes whole, uint32_t offset, uint32_t length, struct bytes *out) {
+/* Two neighbouring words: offset and length. False when the part does not lie inside `whole`. */
+static bool part(struct bytes whole, const int32_t *words, struct bytes *out) {
+  uint32_t offset = (uint32_t)words[0], length = (uint32_t)words[1];
   if (offset > whole.length || length > whole.length - offset) return false;
   *out = (struct bytes){whole.at + offset, length};
   return true;
@@ -77,10 +78,11 @@ const char *command_decode(struct command *command, const int32_t *words, struct
   };
   enum op op = command->op;
   if (op < OP_FILE || op > OP_NOTE) return "OP";
-  if (op != OP_WRITE && !part(arena, word(words, WORD_PATH), word(words, WORD_PATH_LENGTH), &command->path)) return "PATH";
-  if (has_link(op) && !part(arena, word(words, WORD_LINK), word(words, WORD_LINK_LENGTH), &command->link)) return "LINK";
-  if (has_data(op) && !part(slab, word(words, WORD_DATA), word(words, WORD_DATA_LENGTH), &command->data)) return "DATA";
-  if (has_data(op) && (command->size > INT64_MAX || command->offset > INT64_MAX - command->data.length)) return "OFFSET";
+  if (op != OP_WRITE && !part(arena, words + WORD_PATH, &command->path)) return "PATH";
+  if (has_link(op) && !part(arena, words + WORD_LINK, &command->link)) return "LINK";
+  if (has_data(op) && !part(slab, words + WORD_DATA, &command->data)) return "DATA";
+  if (has_data(op) && command->size > INT64_MAX) return "SIZE";
+  if (has_data(op) && command->offset > INT64_MAX - command->data.length) return "OFFSET";
   if (has_xattrs(op, command->flags) && word(words, WORD_XATTR_COUNT) > 0) {
     uint32_t start = word(words, WORD_XATTR);
     if (start > arena.length) return "XATTR";

@@ -218,7 +218,8 @@ static void start_anew(struct line *line, const struct record *record, bool is_t
 static enum status add_note_line(struct finish *finish, const struct record *record) {
   struct buffer *notes = &finish->line.notes;
   struct bytes text = record_link(record);
-  bool is_added = buffer_add(notes, "#sluice.", 8) && buffer_add(notes, text.at, text.length) && buffer_add(notes, "\n", 1);
+  bool is_added =
+      buffer_add(notes, "#sluice.", 8) && buffer_add(notes, text.at, text.length) && buffer_add(notes, "\n", 1);
   return is_added ? DONE : stop(finish, CALL_MALLOC);
 }
 

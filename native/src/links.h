@@ -1,6 +1,7 @@
 /*
- * Inodes with more than one name. The inode is the identity, not a path: its first name may be replaced while the inode
- * lives on under others (E12, H2). What the inode is, is said by RECORD_ORIGIN: the state of its first name at that time.
+ * Inodes with more than one name. The inode is the identity, not a path: its first name may be replaced while the
+ * inode lives on under others (E12, H2). What the inode is, is said by RECORD_ORIGIN: the state of its first name at
+ * that time.
  */
 #ifndef SLUICE_LINKS_H
 #define SLUICE_LINKS_H

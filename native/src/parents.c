@@ -340,6 +340,10 @@ static enum status find_by_walk(struct parents *parents, struct bytes path, stru
 
 /* ---- finding ---- */
 
+static bool is_dots(const uint8_t *name, size_t length) {
+  return name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.'));
+}
+
 /* Counts the components of a path that must be clean (N2). Returns 0 or errno. */
 static int check_path(struct bytes path, uint32_t *depth) {
   if (path.length > LONGEST_PATH) return ENAMETOOLONG;
@@ -348,7 +352,7 @@ static int check_path(struct bytes path, uint32_t *depth) {
   for (size_t start = 0, end; start <= path.length && path.length > 0; start = end + 1) {
     for (end = start; end < path.length && path.at[end] != '/'; end++) continue;
     size_t length = end - start;
-    if (length == 0 || (path.at[start] == '.' && (length == 1 || (length == 2 && path.at[start + 1] == '.')))) return EINVAL;
+    if (length == 0 || is_dots(path.at + start, length)) return EINVAL;
     if (length > LONGEST_NAME || ++*depth > DEEPEST_PATH) return ENAMETOOLONG;
   }
   return 0;

@@ -28,7 +28,7 @@ struct parents {
   uint8_t *todo; /* what is left of a way while it is walked */
 };
 
-/* A directory of the tree, borrowed: its descriptor is good until the cache has dropped it, the path until any change. */
+/* A directory of the tree, borrowed: the descriptor of the last two found is good, the path until any change. */
 struct place {
   int fd;
   struct bytes path; /* canonical, relative to the root, no slash at either end; empty for the root */

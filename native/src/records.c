@@ -49,8 +49,8 @@ static size_t stretch_end(const struct records *records, const uint32_t *order, 
   return end;
 }
 
-static void merge_stretches(const struct records *records, const uint32_t *from, size_t start, size_t middle, size_t end,
-                            uint32_t *to) {
+static void merge_stretches(const struct records *records, const uint32_t *from, size_t start, size_t middle,
+                            size_t end, uint32_t *to) {
   size_t left = start, right = middle;
   for (size_t at = start; at < end; at++) {
     bool take_left = right == end || (left < middle && in_order(records, from[left], from[right]));

@@ -36,7 +36,7 @@ void sidecar_deferred(struct sidecar *sidecar, const struct record *record);
 /* Lines as they are. */
 void sidecar_text(struct sidecar *sidecar, struct bytes text);
 
-/* Writes what is buffered, syncs and closes; `keep` false: only closes. Returns CALL_NONE, or what failed, with errno. */
+/* Writes what is buffered, syncs and closes; `keep` false: only closes. CALL_NONE, or what failed, with errno. */
 enum call sidecar_close(struct sidecar *sidecar, bool keep);
 
 #endif

@@ -47,8 +47,8 @@ napi_value export_xattr_set(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   struct place place;
   struct bytes value;
-  if (!read_arguments(env, info, 3, &arguments) || !read_bytes(&arguments, 2, &value) || !read_place(&arguments, &place))
-    return NULL;
+  if (!read_arguments(env, info, 3, &arguments) || !read_bytes(&arguments, 2, &value)) return NULL;
+  if (!read_place(&arguments, &place)) return NULL;
   int answer = RETRY(lsetxattr(place.path, place.name, value.at, value.length, 0));
   free_place(&place);
   return answer < 0 ? throw_system(env, "lsetxattr", errno) : NULL;
