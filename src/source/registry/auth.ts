@@ -154,8 +154,14 @@ async function requestToken(key: TokenKey, options: AuthOptions, signal: AbortSi
   try {
     return await retry(() => readToken(dispatch, request, options, signal), options.timing, signal);
   } catch (error) {
-    throw error instanceof SluiceError ? error.with({ ...options.asked('token') }) : error;
+    throw error instanceof SluiceError ? realmError(error).with({ ...options.asked('token') }) : error;
   }
+}
+
+/** Where a name or a redirect leads a token request to an address of this machine, the realm is to blame (R24). */
+function realmError(error: SluiceError): SluiceError {
+  if (error.code !== 'REDIRECT_REFUSED' || error.detail.rule !== 'registry R52') return error;
+  return new SluiceError('AUTH_REALM_REFUSED', { ...error.detail, rule: 'registry R24' });
 }
 
 async function readToken(

@@ -1,7 +1,7 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici';
-import { SluiceError } from '../../errors.js';
+import { errnoOf, SluiceError } from '../../errors.js';
 import { abortError, onAbort, throwIfAborted } from './abort.js';
 import { type AddressGuard, isRefused } from './address.js';
 import { classifyTransport } from './classify.js';
@@ -30,6 +30,9 @@ const CONNECTIONS_PER_ORIGIN = 32;
 /** A body with no more than this left is let run out when its reader goes, which saves the connection (R92). */
 const DRAIN_BYTES = 64 * 1024;
 
+/** How a connection says that its peer is gone. */
+const RESETS = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
 const GUARDS: readonly AddressGuard[] = ['any', 'no-link-local', 'no-local'];
 
 /** Opens nothing yet; connections are made as requests need them. */
@@ -39,9 +42,10 @@ export function openConnections(timeouts: Timeouts = DEFAULT_TIMEOUTS): Connecti
   const staleErrors = new WeakSet<Error>();
   const agents = new Map(GUARDS.map((guard) => [guard, openAgent(guard, timeouts, connecting, staleErrors)]));
 
-  const isStale = (error: unknown): boolean =>
-    error instanceof Error &&
-    (staleErrors.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0));
+  const isStale = (error: unknown): boolean => {
+    if (!(error instanceof Error) || !RESETS.has(errnoOf(error) ?? '')) return false;
+    return staleErrors.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0);
+  };
 
   return {
     dispatch: async (request, receive, signal) => {
@@ -184,7 +188,7 @@ function exchange({ agent, isStale, request, receive, signal }: Exchange): Promi
       },
       onResponseEnd: () => {
         const complete = head;
-        if (complete !== null && settle()) resolve(complete);
+        if (complete !== null && settle()) afterRelease(() => resolve(complete));
       },
       onResponseError: (_, error) => {
         if (isSettled || isRepeated || head !== null || !isStale(error)) return fail(error);
@@ -199,6 +203,14 @@ function exchange({ agent, isStale, request, receive, signal }: Exchange): Promi
     };
     start();
   });
+}
+
+/**
+ * undici gives a connection back in the turn of the loop after its reply has ended. Whoever asks again before that gets
+ * a second connection, with handshakes of its own.
+ */
+function afterRelease(callback: () => void): void {
+  setImmediate(() => setImmediate(callback));
 }
 
 function asError(thrown: unknown): Error {

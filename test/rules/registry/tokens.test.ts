@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { buildImage, type Fault, file, layer, startRegistry } from '../../../src/testing/index.js';
 import {
@@ -278,6 +279,18 @@ test('registry R24 a redirect of the token request passes the same test', async 
   await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
     code: 'AUTH_REALM_REFUSED',
   });
+});
+
+test('registry R24 a realm whose name leads to this machine is refused', async (t) => {
+  const { client, tokenRequests } = tokenServer({
+    token: () => {
+      throw new SluiceError('REDIRECT_REFUSED', { message: 'the name leads to 127.0.0.1', rule: 'registry R52' });
+    },
+  });
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
+    code: 'AUTH_REALM_REFUSED',
+  });
+  assert.equal(tokenRequests()[0]?.guard, 'no-local');
 });
 
 test('registry R24 a name that stands for loopback is refused when it is connected to', async (t) => {

@@ -85,7 +85,7 @@ for (const [what, change, isShared] of OTHERS) {
 test('registry R20 one request is in flight for all who wait', async () => {
   const cache = createTokenCache(fakeTiming());
   let asked = 0;
-  let answer = (_: Token): void => undefined;
+  let answer: (token: Token) => void = () => undefined;
   const request = (): Promise<Token> => {
     asked++;
     return new Promise((resolve) => {

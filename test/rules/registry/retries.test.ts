@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { digestOf } from '../../../src/oci/digest.js';
+import { buildImage, type Fault, type FaultAction, file, layer, startRegistry } from '../../../src/testing/index.js';
+import { parseRetryAfter } from '../../../src/source/registry/status.js';
+import { fakeClient, fakeTiming, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
+
+const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
+const TIMEOUTS = { connectMs: 10_000, headersMs: 500, idleMs: 500 };
+
+function onManifest(action: FaultAction, nth?: Fault['nth']): Fault {
+  return { match: { kind: 'manifest' }, ...(nth !== undefined && { nth }), do: action };
+}
+
+// R66
+
+const PASSING: readonly (readonly [what: string, action: FaultAction])[] = [
+  ...[408, 429, 500, 502, 503, 504].map((status) => [`HTTP ${status}`, { kind: 'reply', status }] as const),
+  ['a connection that ends without a reply', { kind: 'drop', by: 'fin' }],
+  ['a reset', { kind: 'drop', by: 'rst' }],
+  ['a body that ends early', { kind: 'cut', atByte: 100, by: 'fin' }],
+  ['a body that is reset', { kind: 'cut', atByte: 100, by: 'rst' }],
+  ['a chunked body that ends early', { kind: 'cut', atByte: 100, by: 'fin', framing: 'chunked' }],
+  ['no HTTP', { kind: 'raw', bytes: 'SSH-2.0-OpenSSH_9.2\r\n' }],
+];
+
+for (const [what, action] of PASSING) {
+  test(`registry R66 ${what} is tried again, five times in all`, async (t) => {
+    await using registry = await startRegistry({ faults: [onManifest(action, [1, 2, 3, 4])] });
+    const { source, timing } = open(t, registry.push('a/b', '1', image));
+    const document = await source.readTop(never);
+    assert.ok(Buffer.from(document.bytes).equals(image.manifest.bytes));
+    assert.equal(timing.sleeps.length, 4);
+    registry.addFault(onManifest(action));
+    registry.clearRequests();
+    await assert.rejects(source.readTop(never), ({ detail }) => {
+      assert.equal(detail.tries, 5);
+      assert.equal(detail.asked, 'manifest');
+      return true;
+    });
+    assert.ok(registry.requests.length >= 5);
+  });
+}
+
+test('registry R66 what stays so in the end is named', async (t) => {
+  const codes = [
+    [{ kind: 'reply', status: 503 }, 'SERVER_ERROR'],
+    [{ kind: 'reply', status: 429 }, 'RATE_LIMITED'],
+    [{ kind: 'drop', by: 'rst' }, 'REGISTRY_UNREACHABLE'],
+    [{ kind: 'cut', atByte: 10, by: 'fin' }, 'REGISTRY_UNREACHABLE'],
+    [{ kind: 'raw', bytes: 'SSH-2.0-OpenSSH_9.2\r\n' }, 'PROTOCOL_ERROR'],
+  ] as const;
+  for (const [action, code] of codes) {
+    await using registry = await startRegistry({ faults: [onManifest(action)] });
+    const { source } = open(t, registry.push('a/b', '1', image));
+    await assert.rejects(source.readTop(never), { code });
+  }
+});
+
+test('registry R66 nobody listening is tried again', async (t) => {
+  const registry = await startRegistry();
+  const { source, timing } = open(t, registry.push('a/b', '1', image));
+  await registry.close();
+  await assert.rejects(source.readTop(never), ({ code, detail }) => {
+    assert.deepEqual([code, detail.errno, detail.tries], ['REGISTRY_UNREACHABLE', 'ECONNREFUSED', 5]);
+    return true;
+  });
+  assert.equal(timing.sleeps.length, 4);
+});
+
+test('registry R66 a connection that was closed while idle costs no try and no wait', async (t) => {
+  let connections = 0;
+  const host = await rawServer(t, (socket) => {
+    connections++;
+    let answered = 0;
+    socket.on('data', () => {
+      if (answered++ > 0) return void socket.resetAndDestroy();
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+    });
+  });
+  const { source, timing } = open(t, `${host}/a/b:1`);
+  await source.readTop(never);
+  await source.readTop(never);
+  assert.equal(connections, 2);
+  assert.deepEqual(timing.sleeps, []);
+});
+
+test('registry R66 a reset of a new connection is a try', async (t) => {
+  let connections = 0;
+  const host = await rawServer(t, (socket) => {
+    socket.on('data', () => {
+      if (++connections === 1) return void socket.resetAndDestroy();
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+    });
+  });
+  const { source, timing } = open(t, `${host}/a/b:1`);
+  await source.readTop(never);
+  assert.equal(timing.sleeps.length, 1);
+});
+
+// R67
+
+const FINAL: readonly (readonly [status: number, code: string])[] = [
+  [400, 'PROTOCOL_ERROR'],
+  [402, 'PROTOCOL_ERROR'],
+  [403, 'ACCESS_DENIED'],
+  [404, 'MANIFEST_UNKNOWN'],
+  [405, 'PROTOCOL_ERROR'],
+  [410, 'PROTOCOL_ERROR'],
+  [418, 'PROTOCOL_ERROR'],
+  [501, 'SERVER_ERROR'],
+  [505, 'SERVER_ERROR'],
+  [204, 'PROTOCOL_ERROR'],
+  [206, 'PROTOCOL_ERROR'],
+  [304, 'PROTOCOL_ERROR'],
+];
+
+for (const [status, code] of FINAL) {
+  test(`registry R67 HTTP ${status} is ${code} at once`, async (t) => {
+    const client = fakeClient(() => ({ status }));
+    const { source, timing } = open(t, 'registry.test/a/b:1', { client });
+    await assert.rejects(source.readTop(never), { code });
+    assert.equal(client.requests.length, 1);
+    assert.deepEqual(timing.sleeps, []);
+  });
+}
+
+test('registry R67 a name that does not exist is not tried again', async (t) => {
+  const { source, timing } = open(t, 'sluice-test.invalid/a/b:1');
+  await assert.rejects(source.readTop(never), ({ code, detail }) => {
+    assert.equal(code, 'REGISTRY_UNREACHABLE');
+    assert.ok(detail.errno === 'ENOTFOUND' || detail.errno === 'EAI_AGAIN');
+    assert.equal(timing.sleeps.length, detail.errno === 'ENOTFOUND' ? 0 : 4);
+    return true;
+  });
+});
+
+test('registry R67 what a token server refuses is not asked five times five', async (t) => {
+  const timing = fakeTiming();
+  const client = fakeClient(
+    ({ wanted }) =>
+      wanted === 'token'
+        ? { status: 503 }
+        : { status: 401, headers: { 'www-authenticate': 'Bearer realm="https://auth.test/token"' } },
+    timing,
+  );
+  const { source } = open(t, 'registry.test/a/b:1', { client, timing });
+  await assert.rejects(source.readTop(never), ({ code, detail }) => {
+    assert.deepEqual([code, detail.asked, detail.tries], ['SERVER_ERROR', 'token', 5]);
+    return true;
+  });
+  assert.equal(client.requests.filter(({ wanted }) => wanted === 'token').length, 5);
+});
+
+// R68
+
+for (const [random, expected] of [
+  [0, [0, 0, 0, 0]],
+  [0.5, [125, 250, 500, 1000]],
+  [0.999, [249.75, 499.5, 999, 1998]],
+] as const) {
+  test(`registry R68 waits are anywhere between none and the full back-off: ${random}`, async (t) => {
+    const timing = fakeTiming(() => random);
+    const client = fakeClient(() => ({ status: 503 }), timing);
+    await assert.rejects(open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never));
+    assert.deepEqual(timing.sleeps, expected);
+  });
+}
+
+test('registry R68 a wait ends at once when the signal fires', async (t) => {
+  const controller = new AbortController();
+  const timing = fakeTiming();
+  const client = fakeClient(() => {
+    controller.abort();
+    return { status: 503 };
+  }, timing);
+  const { source } = open(t, 'registry.test/a/b:1', { client, timing });
+  await assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
+  assert.equal(client.requests.length, 1);
+});
+
+// R69
+
+const NOW = Date.UTC(2026, 0, 1);
+const RETRY_AFTER: readonly (readonly [text: string, ms: number | null])[] = [
+  ['0', 0],
+  ['120', 120_000],
+  ['Thu, 01 Jan 2026 00:01:00 GMT', 60_000],
+  ['Thursday, 01-Jan-26 00:01:00 GMT', 60_000],
+  ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
+  ['-1', null],
+  ['1.5', null],
+  ['1e3', null],
+  ['soon', null],
+  ['2026-01-01', null],
+  ['Xyz, 01 Jan 2026 00:01:00 GMT', null],
+  ['Thu, 99 Jan 2026 00:01:00 GMT', null],
+  ['', null],
+];
+
+for (const [text, ms] of RETRY_AFTER) {
+  test(`registry R69 Retry-After ${JSON.stringify(text)}`, () => assert.equal(parseRetryAfter(text, NOW), ms));
+}
+
+for (const status of [429, 503] as const) {
+  test(`registry R69 a ${status} says how long to wait`, async (t) => {
+    const timing = fakeTiming(() => 0.25);
+    let asked = 0;
+    const client = fakeClient(
+      () => (asked++ === 0 ? { status, headers: { 'retry-after': '300' } } : { body: '{}' }),
+      timing,
+    );
+    await open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never);
+    assert.deepEqual(timing.sleeps, [300_250]);
+  });
+
+  test(`registry R69 a ${status} that asks for more than 300 s gets none`, async (t) => {
+    const timing = fakeTiming();
+    const client = fakeClient(() => ({ status, headers: { 'retry-after': '301' } }), timing);
+    await assert.rejects(
+      open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never),
+      ({ code, detail }) => {
+        assert.equal(code, 'RATE_LIMITED');
+        assert.equal(detail.retryAt, new Date(NOW + 301_000).toISOString());
+        return true;
+      },
+    );
+    assert.deepEqual(timing.sleeps, []);
+  });
+}
+
+test('registry R69 a Retry-After beyond all time is no crash', async (t) => {
+  const client = fakeClient(() => ({ status: 429, headers: { 'retry-after': '9999999999' } }));
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), { code: 'RATE_LIMITED' });
+});
+
+test('registry R69 a 429 without a time begins with a second', async (t) => {
+  const timing = fakeTiming(() => 0.5);
+  const client = fakeClient(() => ({ status: 429 }), timing);
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never));
+  assert.deepEqual(timing.sleeps, [500, 1000, 2000, 4000]);
+});
+
+// R71
+
+test('registry R71 a blob over a bad line may break a hundred times', async (t) => {
+  const bytes = testBytes(3 * 1024 * 1024);
+  await using registry = await startRegistry({
+    faults: [{ match: { kind: 'blob' }, do: { kind: 'cut', atByte: 30_000, by: 'fin' } }],
+  });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source } = open(t, `${registry.host}/a/b:1`);
+  assert.ok((await readRange(await openBlob(source, bytes), 0, bytes.length)).equals(bytes));
+  assert.ok(registry.requestsOf('blob').length > 100);
+});
+
+test('registry R71 a blob that gains too little between five breaks is given up', async (t) => {
+  const bytes = testBytes(100_000);
+  await using registry = await startRegistry({
+    faults: [{ match: { kind: 'blob' }, do: { kind: 'cut', atByte: 1000, by: 'fin' } }],
+  });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  await assert.rejects(readRange(await openBlob(source, bytes), 0, bytes.length), ({ code, detail }) => {
+    assert.deepEqual([code, detail.tries, detail.bytesSoFar, detail.asked], ['BLOB_INCOMPLETE', 5, 5000, 'blob']);
+    assert.equal(detail.layer, digestOf(bytes));
+    return true;
+  });
+  assert.equal(registry.requestsOf('blob').length, 5);
+  assert.equal(timing.sleeps.length, 4);
+});
+
+// R72
+
+test('registry R72 headers that do not come, and a body that stands still, end the try', async (t) => {
+  for (const action of [{ kind: 'hold' }, { kind: 'stall', atByte: 10 }] as const) {
+    await using registry = await startRegistry({ faults: [onManifest(action, 1)] });
+    const { source, timing } = open(t, registry.push('a/b', '1', image), { timeouts: TIMEOUTS });
+    await source.readTop(never);
+    assert.equal(timing.sleeps.length, 1);
+    assert.equal(registry.requests.length, 2);
+  }
+});
+
+// R77
+
+for (const [what, action] of [
+  ['the headers', { kind: 'hold' }],
+  ['the body', { kind: 'stall', atByte: 10 }],
+] as const) {
+  test(`registry R77 a signal ends the wait for ${what}`, async (t) => {
+    await using registry = await startRegistry({ faults: [onManifest(action)] });
+    const { source, timing } = open(t, registry.push('a/b', '1', image));
+    const controller = new AbortController();
+    const reading = assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
+    for (let turns = 0; turns < 2000 && registry.requests.length === 0; turns++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    controller.abort();
+    await reading;
+    assert.deepEqual(timing.sleeps, []);
+    await assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
+    assert.equal(registry.requests.length, 1);
+  });
+}
+
+test('registry R77 closing the client ends what is under way', async (t) => {
+  await using registry = await startRegistry({ faults: [onManifest({ kind: 'hold' })] });
+  const { source, client } = open(t, registry.push('a/b', '1', image));
+  const reading = [1, 2, 3].map(() => assert.rejects(source.readTop(never), { code: 'ABORTED' }));
+  for (let turns = 0; turns < 2000 && registry.requests.length < 2; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await client.close();
+  await Promise.all(reading);
+  assert.equal(registry.requests.length, 2);
+});
+
+async function rawServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
