@@ -54,6 +54,11 @@ export class Sluice implements AsyncDisposable {
     return this.#context.engine.store.home;
   }
 
+  /** What opening the store found worth saying, each once. */
+  get notices(): readonly string[] {
+    return this.#context.engine.store.notices;
+  }
+
   /**
    * Brings an image of a registry into the store.
    * @param reference `[host/]path[:tag][@digest]`

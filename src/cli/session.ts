@@ -31,6 +31,7 @@ export async function withSession<T>(
   const report = openReport(options);
   try {
     await using sluice = await Sluice.open(openOptions(options));
+    for (const message of sluice.notices) report.onEvent({ kind: 'notice', image: '', level: 'warn', message });
     sluice.subscribe(eachOnce((event) => report.onEvent(event)));
     return await work({ report, bring: (source, name) => bring({ sluice, report, options, signal }, source, name) });
   } catch (error) {

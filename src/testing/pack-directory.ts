@@ -4,8 +4,8 @@ import { pack, type PackOptions as TarOptions } from 'tar-fs';
 
 /** What of the machine becomes a layer. */
 export interface PackOptions {
-  /** Directory that names in the layer are relative to; `/` when left out. */
-  readonly root?: string;
+  /** Directory that names in the layer are relative to; any but `/`, below which tar-fs finds nothing valid. */
+  readonly root: string;
   /** Files and directories with all that is in them, relative to the root. What is not there is left out. */
   readonly paths: readonly string[];
   /** Files that would bring the sum of all files above this are left out; no limit when left out. */
@@ -21,7 +21,7 @@ export interface PackOptions {
  * @returns an uncompressed tar, held in memory
  */
 export async function packDirectory(options: PackOptions): Promise<Buffer> {
-  const { root = '/', maxBytes = Infinity, uid = 0, gid = 0 } = options;
+  const { root, maxBytes = Infinity, uid = 0, gid = 0 } = options;
   let plannedBytes = 0;
   const isLeftOut = (path: string): boolean => {
     const stats = lstatSync(path, { throwIfNoEntry: false });

@@ -19,6 +19,8 @@ export function openPool(threads: number): Pool {
     idleTimeout: IDLE_TIMEOUT_MS,
     recordTiming: false,
   });
+  // A thread that fails outside a task: its tasks reject, and the next one gets a new thread.
+  piscina.on('error', () => undefined);
   return {
     run: async (task) => {
       try {
