@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
-import { endsInSlash, leafStart } from './path.js';
+import { leafStart } from './path.js';
 import { TYPE, type Entry } from './tar/entry.js';
 
 /** What an entry becomes; decided from its header and cleaned name alone. */
@@ -59,8 +59,6 @@ export function decide(entry: Entry, path: Uint8Array, start: number, end: numbe
 
 function decideType(entry: Entry): Decision {
   switch (entry.type) {
-    case TYPE.OLD_FILE:
-      return endsInSlash(entry.name) ? DIRECTORY : FILE;
     case TYPE.FILE:
     case TYPE.CONTIGUOUS:
       return FILE;

@@ -19,7 +19,7 @@ export type SparseMap = readonly { readonly offset: number; readonly length: num
  * the call that hands it over.
  */
 export interface Entry {
-  /** Type flag as it stands, e.g. 0x30. */
+  /** Type flag, e.g. 0x30. v7's NUL is a file or a directory by then, and a sparse file a file. */
   type: number;
   /** Not cleaned; a trailing slash is kept. */
   readonly name: Span;

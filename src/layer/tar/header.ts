@@ -1,4 +1,4 @@
-import { malformed, readNumber } from './numbers.js';
+import { malformed, readNumber, readOctal } from './numbers.js';
 import type { Entry, Span } from './entry.js';
 
 /** Every header and the start of every body is aligned to blocks of this size. */
@@ -28,7 +28,7 @@ export function isZeroBlock(bytes: Uint8Array, at: number): boolean {
  * @throws SluiceError TAR_MALFORMED (T1)
  */
 export function verifyChecksum(bytes: Uint8Array, at: number): void {
-  const expected = readNumber(bytes, at + CHECKSUM, 8);
+  const expected = readOctal(bytes, at + CHECKSUM, at + CHECKSUM + 8);
   let unsigned = 8 * 0x20;
   for (let i = at; i < at + CHECKSUM; i++) unsigned += bytes[i]!;
   for (let i = at + CHECKSUM + 8; i < at + BLOCK; i++) unsigned += bytes[i]!;
@@ -72,7 +72,8 @@ export function readHeader(bytes: Uint8Array, at: number, entry: Entry, joined: 
 
 type Format = 'v7' | 'gnu' | 'ustar' | 'star';
 
-function formatOf(bytes: Uint8Array, at: number): Format {
+/** Which layout the fields behind the magic have; told as Go tells it. */
+export function formatOf(bytes: Uint8Array, at: number): Format {
   const m = at + MAGIC;
   const isUstar =
     bytes[m] === 0x75 &&

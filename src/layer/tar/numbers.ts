@@ -20,7 +20,11 @@ export function readNumber(block: Uint8Array, start: number, length: number): nu
   return (first & 0x80) === 0 ? readOctal(block, start, start + length) : readBase256(block, start, start + length);
 }
 
-function readOctal(block: Uint8Array, start: number, end: number): number {
+/**
+ * Reads an octal header field as Go does: blanks and NULs around it are cut, and what follows a NUL does not count.
+ * @throws SluiceError TAR_MALFORMED (T1)
+ */
+export function readOctal(block: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && (block[at] === SPACE || block[at] === 0)) at++;
   let value = 0;

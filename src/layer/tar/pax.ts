@@ -15,6 +15,8 @@ export interface PaxRecords {
   readonly sparse: Map<string, string>;
   /** PAX 0.0: GNU.sparse.offset and .numbytes alternate. */
   readonly sparsePairs: number[];
+  /** `SUN.holesdata`, a form of sparse file that is not read (T10). */
+  hasSolarisHoles: boolean;
   /** Whether there is anything but `comment` (T8). */
   isMeaningful: boolean;
 }
@@ -41,6 +43,7 @@ export function parsePax(bytes: Uint8Array): PaxRecords {
     libarchiveXattrs: new Map(),
     sparse: new Map(),
     sparsePairs: [],
+    hasSolarisHoles: false,
     isMeaningful: false,
   };
   let at = 0;
@@ -96,6 +99,9 @@ function applyRecord(records: PaxRecords, bytes: Uint8Array, keyStart: number, e
       return;
     case 'mtime':
       records.mtime = isDeleted ? undefined : readTime(bytes, start, end);
+      return;
+    case 'SUN.holesdata':
+      records.hasSolarisHoles = !isDeleted;
       return;
     case 'GNU.sparse.offset':
     case 'GNU.sparse.numbytes':

@@ -1,9 +1,19 @@
 import { SluiceError } from '../../errors.js';
-import { TYPE, type Entry, type SparseMap } from './entry.js';
-import { BLOCK, isZeroBlock, readHeader, readSize, TYPE_FLAG, verifyChecksum } from './header.js';
+import { endsInSlash } from '../path.js';
+import { TYPE, type Entry } from './entry.js';
+import { BLOCK, formatOf, isZeroBlock, readHeader, readSize, TYPE_FLAG, verifyChecksum } from './header.js';
 import { malformed } from './numbers.js';
 import { mergeXattrs, NO_XATTRS, parsePax, type PaxRecords } from './pax.js';
-import { checkMap, oldGnuRealSize, parseBodyMap, readOldGnuMap, readPaxSparse, sparseName } from './sparse.js';
+import {
+  checkMap,
+  createBodyMapParser,
+  oldGnuRealSize,
+  readOldGnuMap,
+  readPaxSparse,
+  sparseName,
+  type BodyMapParser,
+  type PaxSparse,
+} from './sparse.js';
 
 /** What is done with the members of an archive. */
 export interface TarHandler {
@@ -79,6 +89,9 @@ class Reader implements TarReader {
   #segmentDone = 0;
   #fileOffset = 0;
   #oldMap: { offset: number; length: number }[] = [];
+  #bodyMap: BodyMapParser = createBodyMapParser();
+  /** Bytes of the sparse map so far, outside the entry's header (B5). */
+  #mapBytes = 0;
   #realSize = 0;
   #zeroBlocks = 0;
   #hasJunk = false;
@@ -95,8 +108,10 @@ class Reader implements TarReader {
 
   end(): void {
     if (this.#step === this.#trailer) return;
-    if (this.#step !== this.#header || this.#blockLength > 0) throw malformed('the archive is cut off', 'T12');
-    this.#refuseLooseMeta();
+    if (this.#step !== this.#header || this.#blockLength > 0) {
+      throw this.#at(malformed('the archive is cut off', 'T12'), this.#base);
+    }
+    this.#refuseLooseMeta(this.#base);
   }
 
   /** Gathers a whole block. @returns its position in `bytes`, −1 in `#block`, or undefined when it is not complete */
@@ -121,7 +136,7 @@ class Reader implements TarReader {
 
   #headerBlock(block: Uint8Array, at: number, offset: number): void {
     if (block[at] === 0 && isZeroBlock(block, at)) {
-      this.#refuseLooseMeta();
+      this.#refuseLooseMeta(offset);
       if (++this.#zeroBlocks === 2) this.#step = this.#trailer;
       return;
     }
@@ -220,8 +235,8 @@ class Reader implements TarReader {
     if (this.#longLink) this.#override(entry.link, this.#longLink, pax?.linkpath);
     if (pax) this.#applyPax(pax);
     if (!(entry.size >= 0) || entry.size === Infinity) throw malformed('a PAX record gives an impossible size', 'T2');
-    const sparse = pax && hasBody(entry.type) ? readPaxSparse(pax) : null;
-    if (pax && sparse) this.#renameSparse(sparseName(pax));
+    if (entry.type === TYPE.OLD_FILE) entry.type = endsInSlash(entry.name) ? TYPE.DIRECTORY : TYPE.FILE;
+    const sparse = pax ? this.#readPaxSparse(pax) : null;
     this.#pax = null;
     this.#longName = null;
     this.#longLink = null;
@@ -230,7 +245,10 @@ class Reader implements TarReader {
     this.#begin(bodyLength(entry));
     if (sparse?.kind === 'in-body') {
       this.#realSize = sparse.realSize;
-      this.#metaLength = 0;
+      this.#bodyMap = createBodyMapParser();
+      this.#mapBytes = 0;
+      this.#keepSpans();
+      this.#expectBodyMap();
       this.#step = this.#sparseMapBlock;
       return;
     }
@@ -255,14 +273,24 @@ class Reader implements TarReader {
     entry.xattrs = mergeXattrs(pax);
   }
 
-  /** GNU long name and PAX path of one entry must agree: readers differ in which they take (T7). */
+  /**
+   * GNU long name and PAX path of one entry must agree: readers differ in which they take (T7). An empty long name
+   * counts as none, as in Go.
+   */
   #override(span: Entry['name'], long: Uint8Array, pax: Uint8Array | undefined): void {
+    if (long.length === 0) return;
     if (pax && Buffer.compare(long, pax) !== 0) throw malformed('an entry has two different long names', 'T7');
     setSpan(span, long);
   }
 
-  #renameSparse(name: Uint8Array | undefined): void {
-    if (name) setSpan(this.#entry.name, name);
+  #readPaxSparse(pax: PaxRecords): PaxSparse | null {
+    const entry = this.#entry;
+    const sparse = entry.type === TYPE.GNU_SPARSE ? null : readPaxSparse(pax);
+    if (!sparse) return null;
+    if (entry.type !== TYPE.FILE && entry.type !== TYPE.CONTIGUOUS) throw malformed('what is sparse is no file', 'T10');
+    const name = sparseName(pax);
+    if (name) setSpan(entry.name, name);
+    return sparse;
   }
 
   #announce(): void {
@@ -298,8 +326,10 @@ class Reader implements TarReader {
   }
 
   #beginOldGnuSparse(block: Uint8Array, at: number): void {
+    if (formatOf(block, at) !== 'gnu') throw malformed("a sparse file of star's form", 'T10');
     this.#begin(this.#entry.size);
     this.#oldMap = [];
+    this.#mapBytes = 0;
     this.#realSize = oldGnuRealSize(block, at);
     this.#keepSpans();
     if (readOldGnuMap(block, at, this.#oldMap, 'header')) this.#step = this.#oldGnuExtension;
@@ -311,8 +341,8 @@ class Reader implements TarReader {
     const found = this.#take(bytes, at);
     if (found === undefined) return bytes.length;
     this.#blockLength = 0;
-    if (this.#oldMap.length * 24 > this.#maxMetaBytes) throw this.#at(this.#mapTooLong(), this.#entry.offset);
     try {
+      this.#countMapBlock();
       const isLast = !readOldGnuMap(
         found === -1 ? this.#block : bytes,
         found === -1 ? 0 : found,
@@ -335,35 +365,34 @@ class Reader implements TarReader {
   }
 
   #sparseMapBlock(bytes: Uint8Array, at: number): number {
-    if (this.#metaLength === 0) this.#keepSpans();
-    const length = Math.min(BLOCK - (this.#metaLength % BLOCK), bytes.length - at);
+    const had = this.#blockLength;
+    const found = this.#take(bytes, at);
+    if (found === undefined) return bytes.length;
+    this.#blockLength = 0;
+    this.#left -= BLOCK;
     try {
-      if (this.#left < length || this.#metaLength + length > this.#maxMetaBytes) {
-        throw this.#left < length ? malformed('a sparse map is cut off', 'T10') : this.#mapTooLong();
-      }
-      if (this.#meta.length < this.#metaLength + length) {
-        const grown = new Uint8Array(Math.max(4096, this.#meta.length * 2));
-        grown.set(this.#meta.subarray(0, this.#metaLength));
-        this.#meta = grown;
-      }
-      this.#meta.set(bytes.subarray(at, at + length), this.#metaLength);
-      this.#metaLength += length;
-      this.#left -= length;
-      const map: SparseMap | null =
-        this.#metaLength % BLOCK === 0 ? parseBodyMap(this.#meta.subarray(0, this.#metaLength)) : null;
+      const map = this.#bodyMap.push(found === -1 ? this.#block : bytes.subarray(found, found + BLOCK));
       if (map) {
         this.#entry.sparse = checkMap(map, this.#realSize, this.#left);
         this.#entry.size = this.#realSize;
         this.#announce();
-      } else if (this.#left === 0) throw malformed('a sparse map is cut off', 'T10');
+      } else this.#expectBodyMap();
     } catch (error) {
       throw this.#at(error, this.#entry.offset);
     }
-    return at + length;
+    return at + BLOCK - had;
   }
 
-  #mapTooLong(): SluiceError {
-    return new SluiceError('BUDGET_EXCEEDED', {
+  #expectBodyMap(): void {
+    this.#countMapBlock();
+    if (this.#left < BLOCK) throw malformed('a sparse map is cut off', 'T10');
+  }
+
+  /** Every block counts, also one without a segment: a chain of those has no end of its own (T18). */
+  #countMapBlock(): void {
+    this.#mapBytes += BLOCK;
+    if (this.#mapBytes <= this.#maxMetaBytes) return;
+    throw new SluiceError('BUDGET_EXCEEDED', {
       message: 'reading the tar: a sparse map is too long',
       rule: 'B5',
       limit: { option: 'maxMetaBytes', value: this.#maxMetaBytes },
@@ -388,8 +417,9 @@ class Reader implements TarReader {
     return bytes.length;
   }
 
-  #refuseLooseMeta(): void {
-    if (this.#pax || this.#longName || this.#longLink) throw malformed('a meta header has no entry after it', 'T7');
+  #refuseLooseMeta(offset: number): void {
+    if (!this.#pax && !this.#longName && !this.#longLink) return;
+    throw this.#at(malformed('a meta header has no entry after it', 'T7'), offset);
   }
 
   #at(error: unknown, offset: number): unknown {
@@ -411,10 +441,6 @@ function metaKindOf(type: number): MetaKind | null {
     default:
       return null;
   }
-}
-
-function hasBody(type: number): boolean {
-  return type === TYPE.FILE || type === TYPE.OLD_FILE || type === TYPE.CONTIGUOUS;
 }
 
 /** Links, devices, directories and FIFOs have none, whatever their size says (T9). */

@@ -1,4 +1,3 @@
-import { BLOCK } from './header.js';
 import { malformed, readNumber } from './numbers.js';
 import type { SparseMap } from './entry.js';
 import type { PaxRecords } from './pax.js';
@@ -13,25 +12,42 @@ export type PaxSparse =
 
 /** @throws SluiceError TAR_MALFORMED (T10) @see GNU tar manual, "Storing Sparse Files" */
 export function readPaxSparse(records: PaxRecords): PaxSparse | null {
-  const { sparse, sparsePairs } = records;
+  const { sparse, sparsePairs, hasSolarisHoles } = records;
+  if (hasSolarisHoles) throw malformed("a sparse file of Solaris' form", 'T10');
   if (sparse.size === 0 && sparsePairs.length === 0) return null;
-  const major = sparse.get('major');
-  const minor = sparse.get('minor');
-  if (major === undefined && minor === undefined) {
-    const text = sparse.get('map');
-    if (text === undefined && sparsePairs.length === 0) {
-      if (sparse.has('size') || sparse.has('numblocks')) {
-        return { kind: 'mapped', map: [], realSize: numberOf(sparse.get('size')) };
-      }
-      return null;
-    }
-    const numbers = text === undefined ? sparsePairs : text.split(',').map(numberOf);
-    if (numbers.length / 2 !== numberOf(sparse.get('numblocks')))
-      throw malformed('a sparse map has a wrong count', 'T10');
-    return { kind: 'mapped', map: pairUp(numbers), realSize: numberOf(sparse.get('size')) };
+  const version = `${sparse.get('major') ?? ''}.${sparse.get('minor') ?? ''}`;
+  switch (version) {
+    case '1.0':
+      return { kind: 'in-body', realSize: realSizeOf(sparse) };
+    case '.':
+      return isMapped(records) ? readMapOfRecords(records) : null;
+    case '0.0':
+    case '0.1':
+      return readMapOfRecords(records);
+    default:
+      throw malformed(`sparse format ${version} is not known`, 'T10');
   }
-  if (major === '1' && minor === '0') return { kind: 'in-body', realSize: numberOf(sparse.get('realsize')) };
-  throw malformed(`sparse format ${major}.${minor} is not known`, 'T10');
+}
+
+/** Go takes a file without a map and without a version as it is stored, so a size of its own must not differ. */
+function isMapped({ sparse, sparsePairs }: PaxRecords): boolean {
+  if (sparse.has('map') || sparsePairs.length > 0) return true;
+  if (sparse.has('size') && numberOf(sparse.get('size')) !== 0) throw malformed('a sparse file has no map', 'T10');
+  return sparse.has('size');
+}
+
+function readMapOfRecords({ sparse, sparsePairs }: PaxRecords): PaxSparse {
+  const text = sparse.get('map');
+  if (text !== undefined && sparsePairs.length > 0) throw malformed('a sparse file has two maps', 'T10');
+  const numbers = text === undefined ? sparsePairs : text.split(',').map(numberOf);
+  if (numbers.length / 2 !== numberOf(sparse.get('numblocks')))
+    throw malformed('a sparse map has a wrong count', 'T10');
+  return { kind: 'mapped', map: pairUp(numbers), realSize: realSizeOf(sparse) };
+}
+
+/** Either record may give it, the first before the second, as Go takes them. */
+function realSizeOf(sparse: PaxRecords['sparse']): number {
+  return numberOf(sparse.get('size') ?? sparse.get('realsize'));
 }
 
 /** The name of a PAX sparse file; the header's own name is a stand-in. */
@@ -65,33 +81,34 @@ export function oldGnuRealSize(bytes: Uint8Array, at: number): number {
   return readNumber(bytes, at + 483, 12);
 }
 
-/**
- * Parses the map that starts the body of a PAX 1.0 sparse file: decimal numbers, one a line, padded to whole blocks.
- * @returns null while more blocks are needed
- */
-export function parseBodyMap(text: Uint8Array): SparseMap | null {
+/** Parses the map that starts the body of a PAX 1.0 sparse file: decimal numbers, one a line, padded to whole blocks. */
+export interface BodyMapParser {
+  /** @param block the next block of the body @returns the map once it is complete, null while more blocks are needed */
+  push(block: Uint8Array): SparseMap | null;
+}
+
+export function createBodyMapParser(): BodyMapParser {
   const numbers: number[] = [];
   let value = 0;
   let digits = 0;
-  for (const byte of text) {
-    if (byte === 0x0a) {
-      if (digits === 0) throw malformed('a sparse map has an empty line', 'T10');
-      numbers.push(value);
-      if (numbers.length === 1 + numbers[0]! * 2) return pairUp(numbers.slice(1));
-      value = 0;
-      digits = 0;
-    } else {
-      const digit = byte - 0x30;
-      if (digit < 0 || digit > 9 || ++digits > 16) throw malformed('a sparse map is not decimal', 'T10');
-      value = value * 10 + digit;
-    }
-  }
-  return null;
-}
-
-/** Bytes of the blocks that a map in the body takes. */
-export function paddedLength(length: number): number {
-  return Math.ceil(length / BLOCK) * BLOCK;
+  return {
+    push(block) {
+      for (const byte of block) {
+        if (byte === 0x0a) {
+          if (digits === 0) throw malformed('a sparse map has an empty line', 'T10');
+          numbers.push(value);
+          if (numbers.length === 1 + numbers[0]! * 2) return pairUp(numbers.slice(1));
+          value = 0;
+          digits = 0;
+        } else {
+          const digit = byte - 0x30;
+          if (digit < 0 || digit > 9 || ++digits > 16) throw malformed('a sparse map is not decimal', 'T10');
+          value = value * 10 + digit;
+        }
+      }
+      return null;
+    },
+  };
 }
 
 /**
