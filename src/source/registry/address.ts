@@ -31,7 +31,7 @@ const PRIVATE = blocks([
 ]);
 
 /** The class of an IP literal, without brackets. IPv4 addresses mapped into IPv6 count as what they map. */
-export function classOfAddress(address: string): AddressClass {
+function classOfAddress(address: string): AddressClass {
   const plain = address.replace(/%.*$/, '');
   const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
   if (UNSPECIFIED.check(plain, family)) return 'unspecified';

@@ -12,7 +12,7 @@ import { Stretch, type StretchBlob } from './stretch.js';
 import type { Timing } from './timing.js';
 
 /** The longest range, and the largest blob that is asked for whole when one read covers it (R78). */
-export const RANGE_BYTES: number = 4 * 1024 * 1024;
+const RANGE_BYTES = 4 * 1024 * 1024;
 
 export interface BlobReaderOptions {
   readonly descriptor: Descriptor;

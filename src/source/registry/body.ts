@@ -3,7 +3,7 @@ import { SluiceError } from '../../errors.js';
 import { type BodySink, lengthOf, type ReplyHead } from './http.js';
 
 /** The largest error body that is read (R12). */
-export const ERROR_BODY_BYTES: number = 64 * 1024;
+const ERROR_BODY_BYTES = 64 * 1024;
 
 /** Where a cap comes from, for the message. */
 export interface BodyCap {

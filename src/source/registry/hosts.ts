@@ -37,7 +37,7 @@ export function chooseEndpoint(reference: RegistryReference, plainHttp: readonly
  * Whether plain HTTP is spoken with the host: when it was asked for, and with a loopback host on a port of its own
  * (R36). Never as a second choice (R37).
  */
-export function isPlainHost(host: string, plainHttp: readonly string[]): boolean {
+function isPlainHost(host: string, plainHttp: readonly string[]): boolean {
   if (isNamedPlain(host, plainHttp)) return true;
   const { hostname, port } = splitHost(host);
   return isLoopbackHost(hostname) && port !== null && port !== '443';

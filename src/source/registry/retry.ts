@@ -3,7 +3,7 @@ import { isPassing } from './classify.js';
 import type { Timing } from './timing.js';
 
 /** Tries of a metadata request, and of a blob between two gains. */
-export const TRIES = 5;
+const TRIES = 5;
 
 const BASE_MS = 250;
 const BASE_RATE_LIMITED_MS = 1000;

@@ -17,7 +17,16 @@ import {
   startRegistry,
   type TestRegistry,
 } from '../../../src/testing/index.js';
-import { never, open, openBlob, type Opened, readInParts, readRange, testBytes } from '../../source/registry/setup.js';
+import {
+  eventually,
+  never,
+  open,
+  openBlob,
+  type Opened,
+  readInParts,
+  readRange,
+  testBytes,
+} from '../../source/registry/setup.js';
 
 const MIB = 1024 * 1024;
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
@@ -621,10 +630,4 @@ async function spillFilesOf(): Promise<string[]> {
     'for (const f of fs.readdirSync(process.argv[1])) try { console.log(fs.readlinkSync(process.argv[1] + "/" + f)) } catch {}';
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', list, `/proc/${process.pid}/fd`]);
   return stdout.split('\n').filter((line) => /\/spill\.[0-9a-f]+ \(deleted\)$/.test(line));
-}
-
-/** Until something is so, for at most ten seconds. */
-async function eventually(isSo: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 2000 && !isSo(); turns++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.ok(isSo());
 }

@@ -19,6 +19,7 @@ import {
 import { needs } from '../../helpers/needs.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
 import {
+  eventually,
   type CannedReply,
   fakeClient,
   never,
@@ -129,8 +130,8 @@ test('registry R74 metadata uses two connections to a host, blobs six', async (t
   for (const bytes of blobs) registry.pushBlob('a/b', digestOf(bytes), bytes);
   const reads = blobs.map(async (bytes) => readRange(await openBlob(source, bytes), 0, bytes.length));
   const tops = Array.from({ length: 5 }, () => source.readTop(never));
-  for (let turns = 0; turns < 2000 && registry.requests.length < 8; turns++) await tick();
-  for (let turns = 0; turns < 20; turns++) await tick();
+  await eventually(() => registry.requests.length >= 8);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual([registry.requestsOf('manifest').length, registry.requestsOf('blob').length], [2, 6]);
   release();
   await Promise.all([...reads, ...tops]);
@@ -330,8 +331,4 @@ function redirecting(
 function requestFor(text: string): HttpRequest {
   const url = new URL(text);
   return { method: 'GET', url, firstUrl: url, headers: {}, wanted: 'manifest', host: 'x', guard: 'any' };
-}
-
-function tick(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -4,7 +4,16 @@ import { test, type TestContext } from 'node:test';
 import { digestOf } from '../../../src/oci/digest.js';
 import { buildImage, type Fault, type FaultAction, file, layer, startRegistry } from '../../../src/testing/index.js';
 import { parseRetryAfter } from '../../../src/source/registry/status.js';
-import { fakeClient, fakeTiming, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
+import {
+  eventually,
+  fakeClient,
+  fakeTiming,
+  never,
+  open,
+  openBlob,
+  readRange,
+  testBytes,
+} from '../../source/registry/setup.js';
 
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
 const TIMEOUTS = { connectMs: 10_000, headersMs: 500, idleMs: 500 };
@@ -294,9 +303,7 @@ for (const [what, action] of [
     const { source, timing } = open(t, registry.push('a/b', '1', image));
     const controller = new AbortController();
     const reading = assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
-    for (let turns = 0; turns < 2000 && registry.requests.length === 0; turns++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await eventually(() => registry.requests.length > 0);
     controller.abort();
     await reading;
     assert.deepEqual(timing.sleeps, []);
@@ -309,9 +316,7 @@ test('registry R77 closing the client ends what is under way', async (t) => {
   await using registry = await startRegistry({ faults: [onManifest({ kind: 'hold' })] });
   const { source, client } = open(t, registry.push('a/b', '1', image));
   const reading = [1, 2, 3].map(() => assert.rejects(source.readTop(never), { code: 'ABORTED' }));
-  for (let turns = 0; turns < 2000 && registry.requests.length < 2; turns++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await eventually(() => registry.requests.length > 1);
   await client.close();
   await Promise.all(reading);
   assert.equal(registry.requests.length, 2);

@@ -5,6 +5,7 @@ import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { buildImage, type Fault, file, layer, startRegistry } from '../../../src/testing/index.js';
 import {
+  eventually,
   fakeClient,
   type CannedReply,
   never,
@@ -381,10 +382,4 @@ function tokenServer(options: TokenServerOptions): {
     return { status: 401, headers: { 'www-authenticate': header } };
   });
   return { client, tokenRequests: () => client.requests.filter(({ wanted }) => wanted === 'token') };
-}
-
-/** Until something is so, for at most ten seconds. */
-async function eventually(isSo: () => boolean): Promise<void> {
-  for (let turns = 0; turns < 2000 && !isSo(); turns++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.ok(isSo());
 }

@@ -87,7 +87,7 @@ export async function openBlob(source: Source, bytes: Uint8Array, size: number =
   return access.openReader();
 }
 
-export function descriptorOf(bytes: Uint8Array, size: number = bytes.length): Descriptor {
+function descriptorOf(bytes: Uint8Array, size: number = bytes.length): Descriptor {
   return { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: digestOf(bytes), size };
 }
 
@@ -150,4 +150,10 @@ export function testBytes(length: number, seed = 1): Buffer {
   }
   for (let at = length - (length % 4); at < length; at++) bytes[at] = (at * 31 + seed) & 0xff;
   return bytes;
+}
+
+/** Until something is so, for at most ten seconds. */
+export async function eventually(isSo: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 2000 && !isSo(); turns++) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (!isSo()) throw new Error('it never came to be so');
 }
