@@ -53,7 +53,7 @@ function detectCompression(bytes: Uint8Array): 'gzip' | 'none' {
       ? 'zstd'
       : starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)
         ? 'xz'
-        : starts(0x42, 0x5a, 0x68) && bytes[3]! >= 0x31 && bytes[3]! <= 0x39
+        : isBzip2(bytes)
           ? 'bzip2'
           : null;
   if (unsupported === null) return 'none';
@@ -61,6 +61,12 @@ function detectCompression(bytes: Uint8Array): 'gzip' | 'none' {
     message: `decompressing the layer: it is ${unsupported}`,
     rule: 'C7',
   });
+}
+
+/** The first block's magic, or the one of an end without a block, tells it from a tar whose first name is `BZh9…`. */
+function isBzip2([b, z, h, level, first, second]: Uint8Array): boolean {
+  if (b !== 0x42 || z !== 0x5a || h !== 0x68 || level! < 0x31 || level! > 0x39) return false;
+  return (first === 0x31 && second === 0x41) || (first === 0x17 && second === 0x72);
 }
 
 function createPlain({ next, admit }: DecompressOptions): Stage {

@@ -20,6 +20,7 @@ export function cleanName(name: Span, target: Uint8Array, at: number): number {
   const { bytes, end } = name;
   let length = 0;
   let components = 0;
+  let hasLongPart = false;
   for (let start = name.start; start < end;) {
     let stop = start;
     while (stop < end && bytes[stop] !== SLASH) {
@@ -33,16 +34,29 @@ export function cleanName(name: Span, target: Uint8Array, at: number): number {
       while (length > 0 && target[at + --length] !== SLASH);
       if (components > 0) components--;
     } else {
-      if (size > MAX_COMPONENT_BYTES) throw refused('X3', `a part of it is longer than ${MAX_COMPONENT_BYTES} bytes`);
+      if (size > MAX_COMPONENT_BYTES) hasLongPart = true;
       if (length > 0) target[at + length++] = SLASH;
       for (let i = start; i < stop; i++) target[at + length++] = bytes[i]!;
       components++;
     }
     start = stop + 1;
   }
+  if (hasLongPart && longestPart(target, at, at + length) > MAX_COMPONENT_BYTES) {
+    throw refused('X3', `a part of it is longer than ${MAX_COMPONENT_BYTES} bytes`);
+  }
   if (length > MAX_PATH_BYTES) throw refused('X3', `it is longer than ${MAX_PATH_BYTES} bytes`);
   if (components > MAX_COMPONENTS) throw refused('X3', `it has more than ${MAX_COMPONENTS} parts`);
   return length;
+}
+
+function longestPart(path: Uint8Array, start: number, end: number): number {
+  let longest = 0;
+  for (let at = end; at > start;) {
+    const leaf = leafStart(path, start, at);
+    longest = Math.max(longest, at - leaf);
+    at = leaf - 1;
+  }
+  return longest;
 }
 
 function refused(rule: string, why: string): SluiceError {
