@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { SluiceError } from '../../src/errors.js';
+import { createDecompress } from '../../src/layer/decompress.js';
+import { decoders } from '../../src/layer/inflate/open-inflater.js';
+import { compress, createRandom, gzipMembers, layer, file } from '../../src/testing/index.js';
+import type { DecoderName } from '../../src/transfer/protocol.js';
+
+const SLAB_BYTES = 256 * 1024;
+const MALFORMED = 'COMPRESSION_MALFORMED C4';
+
+interface Inflated {
+  readonly verdict: string;
+  readonly output: Buffer;
+  readonly detected: readonly string[];
+  /** Of each call of `admit`. */
+  readonly admitted: readonly (readonly [produced: number, consumed: number])[];
+}
+
+/** Feeds the bytes in chunks, through one buffer that is spoilt after each push. */
+function inflate(packed: Uint8Array, decoder: DecoderName, chunks: readonly number[] = [packed.length || 1]): Inflated {
+  const output: Buffer[] = [];
+  const detected: string[] = [];
+  const admitted: [number, number][] = [];
+  let hasEnded = false;
+  const stage = createDecompress({
+    decoder,
+    next: {
+      push: (bytes) => void output.push(Buffer.from(bytes)),
+      end: () => void (hasEnded = true),
+    },
+    admit: (produced, consumed) => void admitted.push([produced, consumed]),
+    onDetected: (compression) => void detected.push(compression),
+  });
+  let verdict = 'done';
+  try {
+    for (let at = 0, turn = 0; at < packed.length; turn++) {
+      const chunk = Uint8Array.from(packed.subarray(at, at + chunks[turn % chunks.length]!));
+      stage.push(chunk);
+      at += chunk.length;
+      chunk.fill(0xee);
+    }
+    stage.end();
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    verdict = `${error.code} ${error.detail.rule}`;
+    if (error.code === 'COMPRESSION_MALFORMED') assert.ok((error.detail.offset ?? Infinity) <= packed.length, 'offset');
+  }
+  assert.equal(hasEnded, verdict === 'done', 'the next stage ends exactly when all went well');
+  return { verdict, output: Buffer.concat(output), detected, admitted };
+}
+
+function assertInflates(
+  packed: Uint8Array,
+  expected: Uint8Array,
+  decoder: DecoderName,
+  chunks?: readonly number[],
+): void {
+  const { verdict, output, detected } = inflate(packed, decoder, chunks);
+  const how = `${decoder}, chunks of ${chunks?.join() ?? 'all'}`;
+  assert.deepEqual([verdict, detected], ['done', ['gzip']], how);
+  assert.ok(output.equals(expected), `bytes, ${how}`);
+}
+
+const random = createRandom(3);
+const CONTENT = Buffer.concat([random.bytes(300), Buffer.alloc(900, 'abc'), random.bytes(100)]);
+const MEMBERS = gzipMembers(CONTENT, 500);
+const ZEROS = Buffer.alloc(1000);
+
+for (const decoder of decoders()) {
+  test(`extraction C1 ${decoder}: extra field, name, comment and header checksum are read`, () => {
+    const packed = compress(CONTENT, 'gzip-header');
+    for (const chunk of [packed.length, 1, 7]) assertInflates(packed, CONTENT, decoder, [chunk]);
+    for (let split = 1; split < 60; split++) assertInflates(packed, CONTENT, decoder, [split, packed.length]);
+  });
+
+  test(`extraction C1 ${decoder}: a wrong header checksum is refused`, () => {
+    const packed = compress(CONTENT, 'gzip-header');
+    packed[20]! ^= 1;
+    assert.equal(inflate(packed, decoder).verdict, MALFORMED);
+  });
+
+  test(`extraction C2 ${decoder}: several members, split anywhere, give all bytes`, () => {
+    for (let split = 1; split < MEMBERS.length; split++)
+      assertInflates(MEMBERS, CONTENT, decoder, [split, MEMBERS.length]);
+    for (const chunk of [1, 2, 3, 511, 512, 513]) assertInflates(MEMBERS, CONTENT, decoder, [chunk]);
+  });
+
+  test(`extraction C2 ${decoder}: empty members first, between and last`, () => {
+    const empty = gzipSync('');
+    const packed = Buffer.concat([empty, empty, gzipSync('a'), empty, gzipSync('b'), empty]);
+    for (const chunk of [packed.length, 1, empty.length]) assertInflates(packed, Buffer.from('ab'), decoder, [chunk]);
+    assertInflates(empty, Buffer.alloc(0), decoder);
+  });
+
+  test(`extraction C2 ${decoder}: output that ends on the edge of a slab`, () => {
+    for (const length of [SLAB_BYTES - 1, SLAB_BYTES, SLAB_BYTES + 1, 2 * SLAB_BYTES]) {
+      const content = Buffer.alloc(length, 'slab');
+      for (const packed of [gzipSync(content), gzipSync(content, { level: 0 })]) {
+        assertInflates(packed, content, decoder);
+        assertInflates(Buffer.concat([packed, packed]), Buffer.concat([content, content]), decoder, [packed.length]);
+        assertInflates(packed, content, decoder, [packed.length - 8, 1]);
+        assert.equal(inflate(packed.subarray(0, -8), decoder).verdict, MALFORMED);
+      }
+    }
+  });
+
+  test(`extraction C3 ${decoder}: zeros after the last member are accepted`, () => {
+    for (const count of [1, 2, 511, 1000]) {
+      const packed = Buffer.concat([MEMBERS, ZEROS.subarray(0, count)]);
+      for (const chunk of [packed.length, 1, MEMBERS.length]) assertInflates(packed, CONTENT, decoder, [chunk]);
+    }
+  });
+
+  test(`extraction C3 ${decoder}: anything else after the last member is refused`, () => {
+    const rests = [
+      Buffer.from('x'),
+      Buffer.from([0x1f]),
+      Buffer.from([0x1f, 0x8b]),
+      Buffer.from([0x1f, 0x8c, 8, 0]),
+      gzipSync('more').subarray(0, -1),
+    ];
+    for (const rest of [...rests, Buffer.concat([ZEROS, Buffer.from('x')]), Buffer.concat([ZEROS, gzipSync('more')])]) {
+      const packed = Buffer.concat([MEMBERS, rest]);
+      for (const chunk of [packed.length, 1, MEMBERS.length]) {
+        assert.equal(
+          inflate(packed, decoder, [chunk]).verdict,
+          MALFORMED,
+          `${rest.toString('hex').slice(0, 20)}, chunks of ${chunk}`,
+        );
+      }
+    }
+  });
+
+  test(`extraction C4 ${decoder}: a stream cut at any byte is refused`, () => {
+    const packed = gzipMembers(Buffer.from('some bytes, and some more bytes'), 16);
+    const ends = new Set<number>();
+    for (let at = 0; at < packed.length; at++)
+      if (packed.subarray(at, at + 4).equals(Buffer.from([0x1f, 0x8b, 8, 0]))) ends.add(at);
+    for (let length = 2; length < packed.length; length++) {
+      for (const chunk of [length, 1]) {
+        const { verdict } = inflate(packed.subarray(0, length), decoder, [chunk]);
+        assert.equal(verdict, ends.has(length) ? 'done' : MALFORMED, `${length} bytes`);
+      }
+    }
+  });
+
+  test(`extraction C4 ${decoder}: wrong checksum, length, method, flags and data are refused`, () => {
+    const good = gzipSync(CONTENT);
+    const damaged = (at: number, value: number): Buffer => {
+      const packed = Buffer.from(good);
+      packed[at < 0 ? packed.length + at : at] = value;
+      return packed;
+    };
+    const cases: readonly (readonly [string, Buffer])[] = [
+      ['CRC, first byte', damaged(-8, good.at(-8)! ^ 1)],
+      ['CRC, last byte', damaged(-5, good.at(-5)! ^ 0x80)],
+      ['ISIZE, first byte', damaged(-4, good.at(-4)! ^ 1)],
+      ['ISIZE, last byte', damaged(-1, good.at(-1)! ^ 0x80)],
+      ['method', damaged(2, 7)],
+      ['reserved flag 0x20', damaged(3, 0x20)],
+      ['reserved flag 0x80', damaged(3, 0x80)],
+      ['block type', damaged(10, 0xff)],
+    ];
+    for (const [title, packed] of cases) {
+      for (const chunk of [packed.length, 1]) assert.equal(inflate(packed, decoder, [chunk]).verdict, MALFORMED, title);
+      assert.equal(inflate(Buffer.concat([good, packed]), decoder).verdict, MALFORMED, `${title} of the second member`);
+    }
+  });
+
+  test(`extraction B2 B6 ${decoder}: what comes out is admitted before it is handed on`, () => {
+    const content = Buffer.alloc(SLAB_BYTES * 2 + 5);
+    const packed = gzipSync(content);
+    const { admitted } = inflate(packed, decoder);
+    assert.deepEqual(
+      admitted.map(([produced]) => produced),
+      [SLAB_BYTES, 2 * SLAB_BYTES, content.length],
+    );
+    for (const [, consumed] of admitted) assert.ok(consumed > 0 && consumed <= packed.length);
+    const stage = createDecompress({
+      decoder,
+      next: { push: () => assert.fail('handed on'), end: () => assert.fail('ended') },
+      admit: () => {
+        throw new SluiceError('BUDGET_EXCEEDED', 'too much');
+      },
+      onDetected: () => undefined,
+    });
+    assert.throws(() => stage.push(packed), { code: 'BUDGET_EXCEEDED' });
+  });
+}
+
+const TAR = layer(file('f', 'x'));
+
+const MAGICS: readonly (readonly [string, Uint8Array, string, readonly string[]])[] = [
+  ['nothing', Buffer.alloc(0), 'done', ['none']],
+  ['less than any magic', Buffer.from('abc'), 'done', ['none']],
+  ['a tar', TAR, 'done', ['none']],
+  ['zeros', Buffer.alloc(1024), 'done', ['none']],
+  ['gzip', gzipSync(TAR), 'done', ['gzip']],
+  ['two bytes of gzip', Buffer.from([0x1f, 0x8b]), MALFORMED, ['gzip']],
+  ['one byte of gzip', Buffer.from([0x1f]), 'done', ['none']],
+  ['compress(1)', Buffer.from([0x1f, 0x9d, 0x90, 1, 2, 3]), 'done', ['none']],
+  ['zstd', compress(TAR, 'zstd-stored').subarray(12), 'COMPRESSION_UNSUPPORTED C7', []],
+  ['zstd, a skippable frame first', compress(TAR, 'zstd-stored'), 'COMPRESSION_UNSUPPORTED C7', []],
+  [
+    'zstd, the last kind of skippable frame',
+    Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]),
+    'COMPRESSION_UNSUPPORTED C7',
+    [],
+  ],
+  ['zstd, the magic alone', Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'COMPRESSION_UNSUPPORTED C7', []],
+  ['xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4]), 'COMPRESSION_UNSUPPORTED C7', []],
+  ['bzip2', Buffer.from('BZh91AY&SY', 'latin1'), 'COMPRESSION_UNSUPPORTED C7', []],
+  ['an empty bzip2', Buffer.from('425a683917724538509000000000', 'hex'), 'COMPRESSION_UNSUPPORTED C7', []],
+  ['a tar whose first name looks like bzip2', layer(file('BZh9/file', 'x')), 'done', ['none']],
+  [
+    'a tar whose first name looks a little like xz',
+    layer(file(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x5a]), 'x')),
+    'done',
+    ['none'],
+  ],
+];
+
+for (const [title, bytes, verdict, detected] of MAGICS) {
+  test(`extraction C7 the first bytes decide: ${title}`, () => {
+    for (const chunk of [bytes.length || 1, 1, 5]) {
+      const inflated = inflate(bytes, 'auto', [chunk]);
+      assert.deepEqual([inflated.verdict, inflated.detected], [verdict, detected], `chunks of ${chunk}`);
+      if (verdict === 'done' && detected[0] === 'none') assert.ok(inflated.output.equals(bytes));
+    }
+  });
+}
+
+test('extraction C7 an unsupported compression is named', () => {
+  for (const [name, bytes] of [
+    ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
+    ['zstd', [0x28, 0xb5, 0x2f, 0xfd, 0, 0]],
+    ['bzip2', [...Buffer.from('BZh11A')]],
+  ] as const) {
+    const stage = createDecompress({
+      decoder: 'auto',
+      next: { push: () => undefined, end: () => undefined },
+      admit: () => undefined,
+      onDetected: () => undefined,
+    });
+    assert.throws(() => stage.push(Uint8Array.from(bytes)), new RegExp(`it is ${name}`));
+  }
+});
+
+test('extraction C2 all decoders are here: the addon’s and pako', () => {
+  assert.deepEqual(
+    decoders().filter((name) => name === 'zlib' || name === 'pako'),
+    ['zlib', 'pako'],
+  );
+});
+
+test('a decoder that this machine does not have is a typed error', () => {
+  const missing = (['isal', 'zlib'] as const).find((name) => !decoders().includes(name));
+  if (missing) assert.throws(() => inflateOnce(missing), { code: 'DECODER_MISSING' });
+  else assert.doesNotThrow(() => inflateOnce('isal'));
+});
+
+function inflateOnce(decoder: DecoderName): void {
+  const stage = createDecompress({
+    decoder,
+    next: { push: () => undefined, end: () => undefined },
+    admit: () => undefined,
+    onDetected: () => undefined,
+  });
+  stage.push(gzipSync('x'));
+}
