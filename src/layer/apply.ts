@@ -254,7 +254,7 @@ class Applier implements Apply, TarHandler, TreeListener {
     const target = new Uint8Array(link.end - link.start);
     const length = cleanName(link, target, 0);
     const metadata = { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, mtimeNs: entry.mtimeNs };
-    if (isAufs(path, 0, path.length)) this.#whiteouts.addAufs(path);
+    this.#noteOddNames(path, 0, path.length, offset);
     this.#links.read({ target: target.subarray(0, length), path, metadata, entry: this.entries, offset });
   }
 

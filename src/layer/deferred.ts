@@ -60,17 +60,22 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
     return found.kind === 0 && makeWaiting() ? tree.stat(link.target) : found;
   };
 
-  const resolveForward = (link: PendingLink, open: Set<string>): void => {
-    const key = keyOf(link.path);
-    if (!forward.has(key)) return;
-    if (open.has(key)) throw refused('H9', 'it is a ring of hard links with no file in it', link);
-    open.add(key);
-    let found = tree.stat(link.target);
-    const next = found.kind === 0 ? forward.get(keyOf(found.canonical)) : undefined;
-    if (next) {
-      resolveForward(next, open);
-      found = tree.stat(link.target);
+  /** The link itself, its target when that is a forward link, and so on: to be made from the end. */
+  const chainOf = (first: PendingLink): PendingLink[] => {
+    const chain = new Map<string, PendingLink>();
+    for (let link: PendingLink | undefined = first; link;) {
+      const key = keyOf(link.path);
+      if (chain.has(key)) throw refused('H9', 'it is a ring of hard links with no file in it', link);
+      chain.set(key, link);
+      const found = tree.stat(link.target);
+      link = found.kind === 0 ? forward.get(keyOf(found.canonical)) : undefined;
     }
+    return [...chain.values()].reverse();
+  };
+
+  const makeForward = (link: PendingLink): void => {
+    const key = keyOf(link.path);
+    const found = tree.stat(link.target);
     forward.delete(key);
     if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', link);
     if (found.kind !== 0) {
@@ -92,6 +97,7 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
       const there = tree.stat(link.path, true);
       const key = keyOf(there.canonical);
       if (found.kind !== 0 && there.kind !== 0 && there.inode === found.inode) {
+        makeWaiting();
         tree.setInodeMetadata(there.canonical, there.kind, link.metadata);
         return;
       }
@@ -108,7 +114,7 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
     },
     finish() {
       makeWaiting();
-      for (const link of forward.values()) resolveForward(link, new Set());
+      for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link);
       return new Set(deferred.keys());
     },
   };
