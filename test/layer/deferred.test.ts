@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hardlink, file, layer, parseLayer } from '../../src/testing/index.js';
+import { extract, listTree, verdict, warned } from '../helpers/extract.js';
+
+const ROOT = '. dir 0755 0:0:040755';
+const F = '0644 0:0:0100644';
+
+interface Case {
+  readonly title: string;
+  readonly layer: string;
+  readonly tree: readonly string[];
+  readonly warnings?: readonly string[];
+}
+
+const LINKS: readonly Case[] = [
+  {
+    title: 'H2 a link made, its target replaced: two versions',
+    layer: 'file a "1"\nlink b -> a\nfile a "2"',
+    tree: [ROOT, `a file "2" ${F}`, `b file "1" ${F}`],
+  },
+  {
+    title: 'H2 H5 a forward link, then two versions: the last',
+    layer: 'link b -> a\nfile a "1"\nfile a "2"',
+    tree: [ROOT, `a file "2" ${F}`, `b file "2" ${F} = a`],
+  },
+  {
+    title: 'H2 a link whose target’s directory is replaced keeps what it named',
+    layer: 'file d/a "1"\nlink b -> d/a\nfile d "x"',
+    tree: [ROOT, `b file "1" ${F}`, `d file "x" ${F}`],
+  },
+  {
+    title: 'H2 every version of a name can be linked',
+    layer: 'file a "1"\nlink v1 -> a\nfile a "2"\nlink v2 -> a\nfile a "3"\nlink v3 -> a',
+    tree: [ROOT, `a file "3" ${F}`, `v1 file "1" ${F}`, `v2 file "2" ${F}`, `v3 file "3" ${F} = a`],
+  },
+  {
+    title: 'H3 a later entry at the link’s name wins',
+    layer: 'file a "1"\nlink b -> a\nfile b "2"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "2" ${F}`],
+  },
+  {
+    title: 'H3 a later directory at the link’s name wins',
+    layer: 'file a "1"\nlink b -> a\ndir b 0711\nfile b/c "2"',
+    tree: [ROOT, `a file "1" ${F}`, 'b dir 0711 0:0:040711', `b/c file "2" ${F}`],
+  },
+  {
+    title: 'H3 N6 a later name below the link replaces it',
+    layer: 'file a "1"\nlink b -> a\nfile b/c "2"',
+    tree: [ROOT, `a file "1" ${F}`, 'b dir 0755 -', `b/c file "2" ${F}`],
+    warnings: ['N6'],
+  },
+  {
+    title: 'H4 a chain in any order',
+    layer: 'link d -> c\nlink b -> a\nlink c -> b\nfile a "1"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "1" ${F} = a`, `c file "1" ${F} = a`, `d file "1" ${F} = a`],
+  },
+  {
+    title: 'H1 a chain of links that wait',
+    layer: 'file a "1"\nlink b -> a\nlink c -> b\nlink d -> c',
+    tree: [ROOT, `a file "1" ${F}`, `b file "1" ${F} = a`, `c file "1" ${F} = a`, `d file "1" ${F} = a`],
+  },
+  {
+    title: 'H5 a later entry wins over a forward link at its name',
+    layer: 'link b -> a\nfile b "2"\nfile a "1"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "2" ${F}`],
+  },
+  {
+    title: 'H6 a later entry wins over a link into a lower layer',
+    layer: 'link b -> nowhere\nfile b "2"',
+    tree: [ROOT, `b file "2" ${F}`],
+  },
+  {
+    title: 'H7 the later link entry’s metadata wins, the earlier one’s does not',
+    layer: 'file a "1" 0600 1:1 mtime=100\nlink b -> a 0640 2:2 mtime=200\nlink c -> a 0660 3:3 mtime=300',
+    tree: [ROOT, 'a file "1" 0660 3:3:0100660', 'b file "1" 0660 3:3:0100660 = a', 'c file "1" 0660 3:3:0100660 = a'],
+  },
+  {
+    title: 'H7 a forward link does not win: the file comes later',
+    layer: 'link b -> a 0640 2:2\nfile a "1" 0600 1:1',
+    tree: [ROOT, 'a file "1" 0600 1:1:0100600', 'b file "1" 0600 1:1:0100600 = a'],
+  },
+  {
+    title: 'H7 H9 a link to itself changes the metadata alone',
+    layer: 'file a "1" 0600 1:1\nlink a -> a 0640 2:2',
+    tree: [ROOT, 'a file "1" 0640 2:2:0100640'],
+  },
+  {
+    title: 'H7 H9 a link to itself comes after a link that waits',
+    layer: 'file a "1" 0600\nlink b -> a 0640\nlink a -> a 0660',
+    tree: [ROOT, 'a file "1" 0660 0:0:0100660', 'b file "1" 0660 0:0:0100660 = a'],
+  },
+  {
+    title: 'H7 type and fourth field are the inode’s',
+    layer: 'char c 0600 1,3\nlink d -> c 0666 7:7\nfifo p 0600\nlink q -> p 0644',
+    tree: [
+      ROOT,
+      'c file "" 0600 7:7:020666:char-1-3',
+      'd file "" 0600 7:7:020666:char-1-3 = c',
+      'p file "" 0600 0:0:010644:pipe',
+      'q file "" 0600 0:0:010644:pipe = p',
+    ],
+  },
+  {
+    title: 'H11 a link to a symlink is the symlink',
+    layer: 'sym s -> /nowhere\nlink l -> s',
+    tree: [ROOT, 'l sym -> /nowhere', 's sym -> /nowhere = l'],
+  },
+  {
+    title: 'E9 H12 targets through symlinks, absolute and up and out',
+    layer:
+      'file r/f "1"\nsym l -> /r\nsym r/up -> ../../..\nlink a -> l/f\nlink b -> /l/f\nlink c -> r/up/r/f\nlink d -> ../../r/f',
+    tree: [
+      ROOT,
+      ...['a', 'b', 'c', 'd'].map((name, index) => `${name} file "1" ${F}${index ? ' = a' : ''}`),
+      'l sym -> /r',
+      'r dir 0755 -',
+      `r/f file "1" ${F} = a`,
+      'r/up sym -> ../../..',
+    ],
+  },
+  {
+    title: 'S7 the parents of a link are implied',
+    layer: 'file a "1"\nlink x/y/b -> a',
+    tree: [ROOT, `a file "1" ${F}`, 'x dir 0755 -', 'x/y dir 0755 -', `x/y/b file "1" ${F} = a`],
+  },
+  {
+    title: 'S8 a link over a directory and a file',
+    layer: 'file a "1"\nfile d/x "x"\nfile f "f"\nlink d -> a\nlink f -> a',
+    tree: [ROOT, `a file "1" ${F}`, `d file "1" ${F} = a`, `f file "1" ${F} = a`],
+  },
+  {
+    title: 'S10 H13 a link with a size has no body',
+    layer: 'file a "1"\nlink b -> a size=700\nfile c "2"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "1" ${F} = a`, `c file "2" ${F}`],
+  },
+  {
+    title: 'E12 a file over a link leaves the other name alone',
+    layer: 'file a "1"\nlink b -> a\nlink c -> b\nfile b "2"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "2" ${F}`, `c file "1" ${F} = a`],
+  },
+  {
+    title: 'H1 a link over a directory that holds its target and another’s',
+    layer: 'file d/a "1"\nfile d/b "2"\nlink z -> d/b\nlink d -> d/a',
+    tree: [ROOT, `d file "1" ${F}`, `z file "2" ${F}`],
+  },
+];
+
+for (const walk of [false, true]) {
+  for (const { title, layer: text, tree, warnings = [] } of LINKS) {
+    test(`extraction ${title} (${walk ? 'walk' : 'openat2'})`, (t) => {
+      const extraction = extract(t, parseLayer(text), { walk });
+      assert.equal(verdict(extraction), 'done');
+      assert.deepEqual(listTree(extraction.tree), tree);
+      assert.deepEqual(warned(extraction), warnings);
+      assert.ok(extraction.outcome.kind === 'done' && !extraction.outcome.facts.composeRequired);
+    });
+  }
+}
+
+const REFUSALS: readonly (readonly [string, string, string])[] = [
+  ['H8 a directory that is there', 'dir d\nlink l -> d', 'H8'],
+  ['H8 a directory that comes later', 'link l -> d\ndir d', 'H8'],
+  ['H8 an implied directory', 'file d/f "x"\nlink l -> d', 'H8'],
+  ['H8 the root', 'link l -> /', 'H8'],
+  ['H8 a directory through a chain', 'link l -> m\nlink m -> d\ndir d', 'H8'],
+  ['H9 itself', 'link l -> l', 'H9'],
+  ['H9 itself by another name', 'link l -> ./x/../l', 'H9'],
+  ['H9 a ring of two', 'link a -> b\nlink b -> a', 'H9'],
+  ['H9 a ring of three with a tail', 'link t -> a\nlink a -> b\nlink b -> c\nlink c -> a', 'H9'],
+];
+
+for (const [title, text, rule] of REFUSALS) {
+  test(`extraction X6 a link to ${title} is refused and leaves nothing`, (t) => {
+    const extraction = extract(t, parseLayer(`file before "x"\n${text}`));
+    assert.equal(verdict(extraction), `ENTRY_REFUSED ${rule}`);
+    assert.ok(extraction.outcome.kind === 'failed' && extraction.outcome.error.detail.offset !== undefined);
+    assert.deepEqual(readdirSync(extraction.staging), []);
+  });
+}
+
+test('extraction H4 long chains in reverse order are made', (t) => {
+  const count = 20_000;
+  const links = Array.from({ length: count }, (_, i) => hardlink(`l${i}`, `l${i + 1}`, { format: 'ustar' }));
+  const { tree, outcome } = extract(t, layer(...links, file(`l${count}`, 'x')));
+  assert.equal(outcome.kind, 'done');
+  assert.equal(lstatSync(join(tree, 'l0')).nlink, count + 1);
+});
+
+test('extraction H6 links to one absent target are one group, through chains too', (t) => {
+  const extraction = extract(
+    t,
+    parseLayer('link a -> usr/x 0640 1:2 mtime=3\nlink b -> /usr/x\nlink c -> b\nlink d/e -> other'),
+  );
+  assert.equal(verdict(extraction), 'done');
+  assert.deepEqual(listTree(extraction.tree), [ROOT, 'd dir 0755 -']);
+  assert.ok(extraction.outcome.kind === 'done' && extraction.outcome.facts.composeRequired);
+  assert.deepEqual(warned(extraction), ['H6']);
+  assert.equal(extraction.outcome.warnings[0]?.count, 4);
+  const deferred = extraction.lines().filter((line) => line.startsWith('#sluice.deferred'));
+  assert.deepEqual(
+    deferred.map((line) => line.split(' ').slice(1, 3).join(' ')),
+    ['./a ./usr/x', './b ./usr/x', './c ./usr/x', './d/e ./other'],
+  );
+  assert.match(deferred[0]!, / uid=1 gid=2 mode=0640 time=3\.000000000 index=0$/);
+});
+
+test('extraction H7 times follow the entry that comes last', (t) => {
+  const { tree } = extract(
+    t,
+    parseLayer('file a "1" mtime=100\nlink b -> a mtime=200\nlink d -> c mtime=900\nfile c "2" mtime=300'),
+  );
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((name) => lstatSync(join(tree, name)).mtimeMs / 1000),
+    [200, 200, 300, 300],
+  );
+});
