@@ -3,7 +3,8 @@ import type { RingProducer } from './ring.js';
 
 /**
  * Fills a ring with a blob: asks for ranges that there is room for, two ahead, and ends the ring. Nothing is asked for
- * that the ring can't take, so that no reply ever has to be paused (registry R78, R86).
+ * that the ring can't take, so that no reply ever has to be paused (registry R78, R86). A failure or an abort aborts the
+ * ring: its reader waits for bytes that will not come, and feeding for room that will not.
  * @param sizeBytes the blob's size
  * @throws SluiceError of the first range that fails; the others are cancelled
  */
@@ -16,6 +17,8 @@ export async function feedRing(
   const rangeBytes = Math.ceil(ring.capacity / 2);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
+  anySignal.addEventListener('abort', ring.abort, { once: true });
+  if (anySignal.aborted) ring.abort();
   const order = createOrder(ring);
   const ranges: Promise<void>[] = [];
   let failure: { readonly error: unknown } | null = null;
@@ -34,6 +37,7 @@ export async function feedRing(
   }
   await Promise.all(ranges);
   if (failure) throw (failure as { readonly error: unknown }).error;
+  anySignal.removeEventListener('abort', ring.abort);
   if (!signal.aborted) ring.end();
 }
 
