@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { SluiceError } from '../../errors.js';
 import { type BodySink, lengthOf, type ReplyHead } from './http.js';
 
@@ -68,16 +67,24 @@ export interface ErrorBody {
   readonly text: string;
 }
 
-const errorSchema = z.object({
-  errors: z.array(z.object({ code: z.string().optional(), message: z.string().optional() })).min(1),
-});
-
 /** @see OCI distribution-spec, "Error Codes" */
 export function parseErrorBody(bytes: Uint8Array): ErrorBody {
   const text = Buffer.from(bytes).toString('utf8');
-  const [first] = errorSchema.safeParse(parseJson(text)).data?.errors ?? [];
-  if (first === undefined) return { code: null, text: printable(text) };
-  return { code: first.code === undefined ? null : printable(first.code), text: printable(first.message ?? '') };
+  const first = firstOf(fieldOf(parseJson(text), 'errors'));
+  const [code, message] = [fieldOf(first, 'code'), fieldOf(first, 'message')];
+  if (typeof code !== 'string' && typeof message !== 'string') return { code: null, text: printable(text) };
+  return {
+    code: typeof code === 'string' ? printable(code) : null,
+    text: typeof message === 'string' ? printable(message) : '',
+  };
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
+}
+
+function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : undefined;
 }
 
 /** The parsed value; undefined where the text is no JSON. */

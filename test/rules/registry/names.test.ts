@@ -246,6 +246,8 @@ const BODIES: readonly (readonly [what: string, body: string, registryCode: stri
   ['a code alone', '{"errors":[{"code":"TEAPOT"}]}', 'TEAPOT', /TEAPOT/],
   ['another JSON', '{"error":"no"}', undefined, /\{"error":"no"\}/],
   ['HTML', '<html>\r\n\t<b>No\u001b[31m</b>', undefined, /<html> <b>No \[31m<\/b>/],
+  ['errors of other shapes', '{"errors":[7]}', undefined, /\{"errors":\[7\]\}/],
+  ['a code of another kind', '{"errors":[{"code":7,"message":"odd"}]}', undefined, /: odd$/],
   ['a list without errors', '{"errors":[]}', undefined, /\{"errors":\[\]\}/],
   ['nothing', '', undefined, /HTTP 418$/],
 ];
