@@ -238,10 +238,19 @@ export class SluiceError extends Error {
  */
 export function redact(text: string): string {
   return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, '$1')
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s?#"'<>]*)\?[^\s"'<>]*/gi, '$1?…')
+    .replace(/:\/\/[^\s"'<>]*/g, redactUrl)
     .replace(/\b((?:proxy-)?authorization|(?:set-)?cookie)(["']?\s*[:=]\s*["']?)[^\r\n"']+/gi, '$1$2…')
     .replace(/\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/g, '$1 …');
+}
+
+/**
+ * The part of a URL behind its scheme. Each byte is looked at a bounded number of times: an entry's name of a megabyte
+ * ends up in messages, and a pattern that begins anew at each of its letters would take hours.
+ */
+function redactUrl(rest: string): string {
+  const query = rest.indexOf('?');
+  const place = (query < 0 ? rest : rest.slice(0, query)).replace(/:\/\/[^/#]*@/g, '://');
+  return query < 0 ? place : `${place}?…`;
 }
 
 function redactDetail(detail: ErrorDetail): ErrorDetail {
