@@ -81,7 +81,7 @@ const diagnostics = channel('sluice:event');
 
 /** Hands each event to the listeners of one call or store, and to the diagnostics channel. */
 export class Events {
-  readonly #emitter = new EventEmitter();
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
 
   emit(event: SluiceEvent): void {
     this.#emitter.emit('event', event);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { SluiceError } from './errors.js';
 import { Events } from './events.js';
 
@@ -68,6 +69,8 @@ export function createFlights<T>(): Flights<T> {
 /** The last waiter to leave sees the work end, so that nothing runs on after its call. */
 async function untilAborted<T>(flight: Running<T>, signal: AbortSignal): Promise<T> {
   let leave: (() => void) | undefined;
+  // One signal may cancel any number of calls; Node would print a warning from the eleventh on.
+  setMaxListeners(0, signal);
   const left = new Promise<'left'>((resolve) => {
     leave = () => resolve('left');
     signal.addEventListener('abort', leave, { once: true });
