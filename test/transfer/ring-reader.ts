@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { openRing } from '../../src/transfer/ring.js';
 
 /** What the reading thread is given: it reads in blocking calls until the ring ends. */
@@ -13,8 +13,7 @@ export interface ReaderResult {
   readonly end: 'ended' | 'aborted';
 }
 
-const port = parentPort;
-if (port) port.postMessage(readAll(workerData as ReaderTask));
+parentPort?.on('message', (task: ReaderTask) => parentPort?.postMessage(readAll(task)));
 
 function readAll({ ring, steps }: ReaderTask): ReaderResult {
   const consumer = openRing(ring);
