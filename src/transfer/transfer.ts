@@ -225,7 +225,7 @@ async function feedWhile(
     if (feedFailure && !workerFailedFirst && !transfer.signal.aborted) throw feedFailure.error;
     return factsOf(result, layer, transfer);
   } finally {
-    await reader.close();
+    await reader.close().catch(() => undefined); // must not hide the first error
   }
 }
 
