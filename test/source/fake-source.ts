@@ -1,6 +1,4 @@
 import { SluiceError } from '../../src/errors.js';
-import type { Digest } from '../../src/oci/digest.js';
-import { digestOf } from '../../src/oci/digest.js';
 import type { Descriptor } from '../../src/oci/manifest.js';
 import { parsePlatform } from '../../src/oci/platform.js';
 import { resolveImage, type ResolveOptions } from '../../src/source/resolve.js';
@@ -90,8 +88,4 @@ export async function failureOf(source: Source, options: ResolveOptions = resolv
     throw error;
   }
   throw new Error('the image resolved');
-}
-
-export function sha256(text: string): Digest {
-  return digestOf(Buffer.from(text));
 }
