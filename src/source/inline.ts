@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 import { decodeInlineData, type Descriptor } from '../oci/manifest.js';
 import { kindOfLayer } from '../oci/media-type.js';
-import { throwIfAborted } from './registry/abort.js';
+import { throwIfAborted } from './abort.js';
 import type { BlobAccess, BlobReader, Source } from './source.js';
 
 /** Layers larger than this are asked of the source though their descriptor carries them (registry R100). */

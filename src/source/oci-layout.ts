@@ -5,7 +5,7 @@ import { errnoOf, SluiceError } from '../errors.js';
 import { algorithmOf, hexOf, type Digest } from '../oci/digest.js';
 import { parseManifestDocument, type Descriptor, type ImageIndex } from '../oci/manifest.js';
 import { IMAGE_NAME_ANNOTATION, REF_NAME_ANNOTATION, type OciLayoutReference } from '../oci/reference.js';
-import { throwIfAborted } from './registry/abort.js';
+import { throwIfAborted } from './abort.js';
 import { isPassedOver } from './select.js';
 import type { BlobAccess, Document, Source } from './source.js';
 

@@ -21,7 +21,7 @@ import {
   type PlatformNames,
 } from '../oci/platform.js';
 import { hasUsableData } from './inline.js';
-import { throwIfAborted } from './registry/abort.js';
+import { throwIfAborted } from './abort.js';
 import { chooseEntries, describePlatform } from './select.js';
 import type { Document, Source } from './source.js';
 

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.js';
 import type { Descriptor } from '../../oci/manifest.js';
 import type { BlobReader } from '../source.js';
-import { abortError, onAbort, throwIfAborted } from './abort.js';
+import { abortError, onAbort, throwIfAborted } from '../abort.js';
 import type { BlobRequest } from './blob-request.js';
 import { headersOf, type ReplyHead } from './http.js';
 import { createPatience } from './patience.js';

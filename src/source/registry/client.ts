@@ -2,7 +2,7 @@ import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici';
 import { errnoOf, SluiceError } from '../../errors.js';
-import { abortError, onAbort, throwIfAborted } from './abort.js';
+import { abortError, onAbort, throwIfAborted } from '../abort.js';
 import { type AddressGuard, isRefused } from './address.js';
 import { classifyTransport } from './classify.js';
 import { type BodySink, type Dispatch, type HttpRequest, lengthOf, type Receive, type ReplyHead } from './http.js';

@@ -1,4 +1,4 @@
-import { onAbort, abortError } from './abort.js';
+import { onAbort, abortError } from '../abort.js';
 
 /** Lets so many in at once: for each key, and over all. Whoever waits longest and fits goes first. */
 export interface Gate {

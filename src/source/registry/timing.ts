@@ -1,5 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
-import { abortError } from './abort.js';
+import { abortError } from '../abort.js';
 
 /** Time and chance, given from outside so that tests need not wait. */
 export interface Timing {

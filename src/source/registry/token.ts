@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SluiceError } from '../../errors.js';
-import { abortError, onAbort, orAborted } from './abort.js';
+import { abortError, onAbort, orAborted } from '../abort.js';
 import { parseJson } from './body.js';
 import type { Timing } from './timing.js';
 

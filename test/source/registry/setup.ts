@@ -6,7 +6,7 @@ import { createRegistryClient, type RegistryClient } from '../../../src/source/r
 import { type DocumentCaps, openRegistry } from '../../../src/source/registry/registry.js';
 import type { Timeouts } from '../../../src/source/registry/client.js';
 import type { Timing } from '../../../src/source/registry/timing.js';
-import { throwIfAborted } from '../../../src/source/registry/abort.js';
+import { throwIfAborted } from '../../../src/source/abort.js';
 import type { BlobReader, Source } from '../../../src/source/source.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
 

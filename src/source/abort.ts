@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { SluiceError } from '../../errors.js';
+import { SluiceError } from '../errors.js';
 
 /** What a call throws when its signal fired: the signal's own SluiceError (a deadline), else `ABORTED`. */
 export function abortError(signal: AbortSignal): SluiceError {
