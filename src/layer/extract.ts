@@ -21,18 +21,19 @@ export const SIDECAR = 'mtree';
 /**
  * Extracts one layer into `<staging>/tree` and writes `<staging>/mtree`, verified to the last byte and synced. On any
  * failure the staging directory is emptied, and the failure is the outcome: this function does not throw.
+ * @param read pushes the blob's bytes; tests feed other chunks than a file gives
  */
-export function extractLayer(task: ExtractTask): Outcome {
+export function extractLayer(task: ExtractTask, read: typeof readBlob = readBlob): Outcome {
   const warnings = createWarnings();
   try {
-    return { kind: 'done', facts: extract(task, warnings), warnings: warnings.list() };
+    return { kind: 'done', facts: extract(task, warnings, read), warnings: warnings.list() };
   } catch (error) {
     discardTree(task.staging);
     return { kind: 'failed', error: asError(error).with({ layer: task.digest }).toData(), warnings: warnings.list() };
   }
 }
 
-function extract(task: ExtractTask, warnings: Warnings): LayerFacts {
+function extract(task: ExtractTask, warnings: Warnings, read: typeof readBlob): LayerFacts {
   const addon = native();
   const control = openControl(task.control);
   const diffId = parseDigest(task.diffId);
@@ -48,9 +49,7 @@ function extract(task: ExtractTask, warnings: Warnings): LayerFacts {
     });
     const next = createDiffIdVerifier(diffId, apply);
     const decode = createDecode({ ...task, digest, warnings, next });
-    readBlob(task.blob, control, decode, (packedBytes) =>
-      control.report(packedBytes, decode.unpackedBytes, apply.entries),
-    );
+    read(task.blob, control, decode, (packedBytes) => control.report(packedBytes, decode.unpackedBytes, apply.entries));
     const facts = {
       unpackedBytes: decode.unpackedBytes,
       entries: apply.entries,

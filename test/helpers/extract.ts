@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { readBlob } from '../../src/layer/blob.js';
 import { extractLayer } from '../../src/layer/extract.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
@@ -36,20 +37,24 @@ export type ExtractOptions = Partial<Omit<ExtractTask, 'kind' | 'blob' | 'stagin
   readonly control?: Control;
   /** The blob itself, instead of the compressed tar. */
   readonly blob?: Uint8Array;
+  /** Bytes pushed at once; as from a file when left out. */
+  readonly chunkBytes?: number;
+  /** Called with the packed bytes so far, between two pushes. */
+  readonly onChunk?: (packedBytes: number) => void;
+  /** A directory to extract in; a new one when left out. */
+  readonly staging?: string;
 };
 
-/** Runs the worker's side of one layer in this thread, from a file. */
+/** Runs the worker's side of one layer in this thread, from a file or in other chunks. */
 export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {}): Extraction {
-  const { compression = 'none', budget, control = openControl(), blob = compress(tar, compression), ...task } = options;
-  const staging = temporaryDirectory(t, 'sluice-layer');
+  const { compression = 'none', budget, control = openControl(), blob = compress(tar, compression), ...rest } = options;
+  const { chunkBytes, onChunk, staging = temporaryDirectory(t, 'sluice-layer'), ...given } = rest;
   const tree = join(staging, 'tree');
-  const file = join(temporaryDirectory(t, 'sluice-blob'), 'blob');
-  mkdirSync(tree);
-  writeFileSync(file, blob);
-  const outcome = extractLayer({
+  mkdirSync(tree, { recursive: true });
+  const task: ExtractTask = {
     kind: 'extract',
     control: control.buffer,
-    blob: { kind: 'file', path: file, offset: 0, length: blob.length },
+    blob: { kind: 'file', path: '', offset: 0, length: blob.length },
     digest: digestOf(blob),
     diffId: digestOf(tar),
     sizeBytes: blob.length,
@@ -59,11 +64,37 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
     stat: 'containers',
     walk: false,
     sync: false,
-    ...task,
+    ...given,
     budget: { ...AMPLE, ...budget },
-  });
+  };
+  const outcome =
+    chunkBytes === undefined
+      ? extractLayer({ ...task, blob: blobFile(t, blob) })
+      : extractLayer(task, feedIn(blob, chunkBytes, onChunk));
   const sidecar = (): string => readFileSync(join(staging, 'mtree'), 'latin1');
   return { outcome, tree, staging, sidecar, lines: () => sidecar().split('\n').slice(3, -1) };
+}
+
+function blobFile(t: Cleanup, blob: Uint8Array): ExtractTask['blob'] {
+  const path = join(temporaryDirectory(t, 'sluice-blob'), 'blob');
+  writeFileSync(path, blob);
+  return { kind: 'file', path, offset: 0, length: blob.length };
+}
+
+/** Pushes one buffer again and again, overwritten between, so that a stage that keeps what it was lent is found out. */
+function feedIn(blob: Uint8Array, chunkBytes: number, onPushed?: (packedBytes: number) => void): typeof readBlob {
+  return (_blob, _control, stage, onChunk) => {
+    const buffer = new Uint8Array(Math.min(chunkBytes, blob.length));
+    for (let at = 0; at < blob.length;) {
+      const part = blob.subarray(at, at + chunkBytes);
+      buffer.set(part);
+      stage.push(buffer.subarray(0, part.length));
+      buffer.fill(0xa5);
+      onChunk((at += part.length));
+      onPushed?.(at);
+    }
+    stage.end();
+  };
 }
 
 /** The outcome's error code and rule, or `done`. */
