@@ -104,6 +104,13 @@ export function flock(fd: number, exclusive: boolean): boolean;
 /** Writes back everything of the file system that `fd` lies on. Blocks: never call it on the main thread. */
 export function syncfs(fd: number): void;
 
+/**
+ * Sets access and modification time of a path, a last symlink not followed.
+ * @param seconds floored; clamped to what file systems can hold (rule M18)
+ * @param nanoseconds 0…999999999
+ */
+export function setTimes(path: Uint8Array, seconds: number, nanoseconds: number): void;
+
 /** Whether `openat2` with RESOLVE_IN_ROOT works here. */
 export function hasOpenat2(): boolean;
 

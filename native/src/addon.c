@@ -19,6 +19,7 @@ static const struct {
     {"xattrRemove", export_xattr_remove},
     {"flock", export_flock},
     {"syncfs", export_syncfs},
+    {"setTimes", export_set_times},
     {"hasOpenat2", export_has_openat2},
     {"removeTree", export_remove_tree},
 };

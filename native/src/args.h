@@ -124,6 +124,17 @@ static inline bool read_integer(const struct arguments *arguments, size_t index,
   return true;
 }
 
+/* A safe integer of either sign. */
+static inline bool read_signed(const struct arguments *arguments, size_t index, int64_t *value) {
+  double number;
+  if (napi_get_value_double(arguments->env, arguments->at[index], &number) != napi_ok)
+    return throw_type(arguments->env, "expected a number");
+  if (!(fabs(number) <= 9007199254740991.0) || number != floor(number))
+    return throw_range(arguments->env, "expected a safe integer");
+  *value = (int64_t)number;
+  return true;
+}
+
 static inline bool read_fd(const struct arguments *arguments, size_t index, int *fd) {
   uint64_t number;
   if (!read_integer(arguments, index, INT_MAX, &number)) return false;

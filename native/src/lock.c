@@ -1,8 +1,10 @@
 /* Calls of the machine that Node lacks. */
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "attributes.h"
 #include "exports.h"
 #include "openat2.h"
 #include "remove.h"
@@ -26,6 +28,23 @@ napi_value export_syncfs(napi_env env, napi_callback_info info) {
   int fd;
   if (!read_arguments(env, info, 1, &arguments) || !read_fd(&arguments, 0, &fd)) return NULL;
   return RETRY(syncfs(fd)) < 0 ? throw_system(env, "syncfs", errno) : NULL;
+}
+
+napi_value export_set_times(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int64_t seconds;
+  uint64_t nanoseconds;
+  if (!read_arguments(env, info, 3, &arguments) || !read_signed(&arguments, 1, &seconds) ||
+      !read_integer(&arguments, 2, 999999999, &nanoseconds))
+    return NULL;
+  char *path = read_path(&arguments, 0);
+  if (!path) return NULL;
+  struct timespec times[2];
+  attributes_times(seconds, (uint32_t)nanoseconds, times);
+  int answer = RETRY(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+  int error = errno;
+  free(path);
+  return answer < 0 ? throw_system(env, "utimensat", error) : NULL;
 }
 
 napi_value export_has_openat2(napi_env env, napi_callback_info info) {

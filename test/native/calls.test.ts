@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -64,6 +65,23 @@ test('syncfs and hasOpenat2 answer', (t) => {
   closeSync(fd);
   assert.throws(() => native().syncfs(fd), { code: 'EBADF', syscall: 'syncfs' });
   assert.equal(typeof native().hasOpenat2(), 'boolean');
+});
+
+test('extraction M17 M18 times are exact to the nanosecond, clamped, and a last symlink is not followed', (t) => {
+  const { setTimes } = native();
+  const base = temporaryDirectory(t);
+  writeFileSync(join(base, 'f'), 'x');
+  symlinkSync('f', join(base, 'l'));
+  const link = Buffer.from(join(base, 'l'));
+  const timeOf = (name: string): bigint => lstatSync(join(base, name), { bigint: true }).mtimeNs;
+  const before = timeOf('f');
+  setTimes(link, -2, 500_000_001);
+  assert.deepEqual([timeOf('l'), timeOf('f')], [-1_499_999_999n, before]);
+  setTimes(link, 2 ** 50, 7);
+  assert.equal(timeOf('l'), 15_032_385_535n * 1_000_000_000n);
+  assert.throws(() => setTimes(link, 0.5, 0), RangeError);
+  assert.throws(() => setTimes(link, 0, 1_000_000_000), RangeError);
+  assert.throws(() => setTimes(Buffer.from(join(base, 'none')), 0, 0), { code: 'ENOENT', syscall: 'utimensat' });
 });
 
 /** A tree with what makes removing hard: `base/gone`, and beside it what must stay. */
