@@ -67,6 +67,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/ring',
     'src/transfer/control',
     'src/transfer/protocol',
+    'src/transfer/usage',
     'src/oci/',
     'src/errors',
     'src/events',

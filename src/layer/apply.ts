@@ -1,8 +1,8 @@
 import { SluiceError, type ErrorDetail } from '../errors.js';
-import type { Budget } from '../transfer/protocol.js';
 import { Batch } from './batch.js';
 import { FLAG, KIND, OP, WORD, XATTR } from './commands.js';
 import { createDeferredLinks, type DeferredLinks } from './deferred.js';
+import type { Meter } from './meter.js';
 import { cleanName, printable } from './path.js';
 import { decide, hasMarkerDirectory, isAufs, type Decision } from './rules.js';
 import type { Stage } from './stage.js';
@@ -15,7 +15,9 @@ import { CAPABILITY_COPY, decideXattr } from './xattr-policy.js';
 
 export interface ApplyOptions {
   readonly tree: Tree;
-  readonly budget: Budget;
+  readonly meter: Meter;
+  /** Limit of one meta header (B5). */
+  readonly maxMetaBytes: number;
   readonly warnings: Warnings;
 }
 
@@ -36,7 +38,7 @@ export function createApply(options: ApplyOptions): Apply {
 
 class Applier implements Apply, TarHandler, TreeListener {
   readonly #tree: Tree;
-  readonly #budget: Budget;
+  readonly #meter: Meter;
   readonly #warnings: Warnings;
   readonly #reader: TarReader;
   readonly #links: DeferredLinks;
@@ -46,9 +48,6 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   entries = 0;
   composeRequired = false;
-  /** Headers of every kind and implied directories (B4). */
-  #counted = 0;
-  #fileBytes = 0;
   #hasRoot = false;
   /** Whether the current entry's data are written, and whether its last command is in the batch. */
   #isWriting = false;
@@ -58,11 +57,11 @@ class Applier implements Apply, TarHandler, TreeListener {
   /** Offset of the open file's command, for the command that finishes it. */
   #index = 0;
 
-  constructor({ tree, budget, warnings }: ApplyOptions) {
+  constructor({ tree, meter, maxMetaBytes, warnings }: ApplyOptions) {
     this.#tree = tree;
-    this.#budget = budget;
+    this.#meter = meter;
     this.#warnings = warnings;
-    this.#reader = createTarReader(this, budget.maxMetaBytes);
+    this.#reader = createTarReader(this, maxMetaBytes);
     this.#links = createDeferredLinks(tree, warnings);
     this.#whiteouts = createWhiteouts(tree);
     tree.listener = this;
@@ -83,13 +82,11 @@ class Applier implements Apply, TarHandler, TreeListener {
   }
 
   header(): void {
-    if (++this.#counted > this.#budget.maxEntries) {
-      throw exceeded('B4', 'maxEntries', this.#budget.maxEntries, 'the layer has too many entries');
-    }
+    this.#meter.header();
   }
 
   implied(): void {
-    this.header();
+    this.#meter.header();
   }
 
   beforeRemoval(): void {
@@ -169,7 +166,7 @@ class Applier implements Apply, TarHandler, TreeListener {
         this.#whiteouts.add(batch.arena.subarray(start, end));
         break;
       case 'file':
-        this.#admitFile(entry.size);
+        this.#meter.file(entry.size);
         break;
       case 'placeholder':
       case 'directory':
@@ -258,15 +255,6 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#links.read({ target: target.subarray(0, length), path, metadata, entry: this.entries, offset });
   }
 
-  #admitFile(size: number): void {
-    const { maxFileBytes, maxUnpackedBytes } = this.#budget;
-    if (size > maxFileBytes) throw exceeded('B3', 'maxFileBytes', maxFileBytes, `a file of ${size} bytes`);
-    this.#fileBytes += size;
-    if (this.#fileBytes > maxUnpackedBytes) {
-      throw exceeded('B2', 'maxUnpackedBytes', maxUnpackedBytes, `the files have ${this.#fileBytes} bytes so far`);
-    }
-  }
-
   #noteOddNames(path: Uint8Array, start: number, end: number, offset: number): void {
     if (isAufs(path, start, end)) {
       this.#whiteouts.addAufs(path.subarray(start, end));
@@ -318,14 +306,6 @@ const COMMANDS = {
   root: { op: OP.DIR_META, kind: KIND.DIR, flags: 0 },
   symlink: { op: OP.SYMLINK, kind: KIND.SYMLINK, flags: 0 },
 } as const;
-
-function exceeded(rule: string, option: keyof Budget, value: number, what: string): SluiceError {
-  return new SluiceError('BUDGET_EXCEEDED', {
-    message: `extracting the layer: ${what}`,
-    rule,
-    limit: { option, value },
-  });
-}
 
 function spanText({ bytes, start, end }: Span): string {
   return printable(bytes.subarray(start, end));

@@ -1,8 +1,8 @@
-import { SluiceError } from '../errors.js';
 import type { Digest } from '../oci/digest.js';
 import { kindOfLayer } from '../oci/media-type.js';
-import type { Budget, DecoderName } from '../transfer/protocol.js';
+import type { DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
+import type { Meter } from './meter.js';
 import type { Stage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
 import type { Warnings } from './warnings.js';
@@ -12,13 +12,13 @@ export interface DecodeOptions {
   readonly sizeBytes: number;
   readonly mediaType: string;
   readonly decoder: DecoderName;
-  readonly budget: Budget;
+  readonly meter: Meter;
   readonly warnings: Warnings;
   readonly next: Stage;
 }
 
 /** The stage that turns a blob's packed bytes into its tar stream: verified, decompressed, within the budgets. */
-export function createDecode({ digest, sizeBytes, mediaType, decoder, budget, warnings, next }: DecodeOptions): Decode {
+export function createDecode({ digest, sizeBytes, mediaType, decoder, meter, warnings, next }: DecodeOptions): Decode {
   let unpackedBytes = 0;
   const decompress = createDecompress({
     decoder,
@@ -31,7 +31,7 @@ export function createDecode({ digest, sizeBytes, mediaType, decoder, budget, wa
     },
     admit: (produced, consumed) => {
       unpackedBytes = produced;
-      admit(budget, produced, consumed);
+      meter.stream(produced, consumed);
     },
   });
   const verifier = createBlobVerifier(digest, sizeBytes, decompress);
@@ -47,21 +47,4 @@ export function createDecode({ digest, sizeBytes, mediaType, decoder, budget, wa
 export interface Decode extends Stage {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
-}
-
-function admit({ maxUnpackedBytes, maxRatio, ratioGraceBytes }: Budget, produced: number, consumed: number): void {
-  if (produced > maxUnpackedBytes) {
-    throw new SluiceError('BUDGET_EXCEEDED', {
-      message: `decompressing the layer: ${produced} bytes so far`,
-      rule: 'B2',
-      limit: { option: 'maxUnpackedBytes', value: maxUnpackedBytes },
-    });
-  }
-  if (produced > ratioGraceBytes && produced > consumed * maxRatio) {
-    throw new SluiceError('BUDGET_EXCEEDED', {
-      message: `decompressing the layer: ${produced} bytes out of ${consumed}`,
-      rule: 'B6',
-      limit: { option: 'maxRatio', value: maxRatio },
-    });
-  }
 }

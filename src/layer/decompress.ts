@@ -15,7 +15,7 @@ export interface DecompressOptions {
   readonly next: Stage;
   /** Called before each slab is handed on. @param produced bytes of output so far @param consumed packed bytes used up */
   readonly admit: (produced: number, consumed: number) => void;
-  /** Called once, with what the bytes really are (extraction C7). */
+  /** Called once, with what the bytes really are (extraction C7); not for no bytes at all. */
   readonly onDetected: (compression: 'gzip' | 'none') => void;
 }
 
@@ -26,7 +26,7 @@ export function createDecompress(options: DecompressOptions): Stage {
   const start = (bytes: Uint8Array): void => {
     head = null;
     const compression = detectCompression(bytes);
-    options.onDetected(compression);
+    if (bytes.length > 0) options.onDetected(compression);
     body = compression === 'gzip' ? createGunzip(options) : createPlain(options);
     if (bytes.length > 0) body.push(bytes);
   };

@@ -6,10 +6,12 @@ import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
 import { openControl } from '../transfer/control.js';
 import type { ExtractTask, LayerFacts, Outcome, StatFormat } from '../transfer/protocol.js';
+import { openUsage, type Usage } from '../transfer/usage.js';
 import { createApply } from './apply.js';
 import { readBlob } from './blob.js';
 import { FLAG } from './commands.js';
 import { createDecode } from './decode.js';
+import { createMeter } from './meter.js';
 import { Tree } from './tree.js';
 import { createDiffIdVerifier } from './verify.js';
 import { createWarnings, type Warnings } from './warnings.js';
@@ -25,15 +27,23 @@ export const SIDECAR = 'mtree';
  */
 export function extractLayer(task: ExtractTask, read: typeof readBlob = readBlob): Outcome {
   const warnings = createWarnings();
+  const usage = openUsage(task.usage);
   try {
-    return { kind: 'done', facts: extract(task, warnings, read), warnings: warnings.list() };
+    return { kind: 'done', facts: extract(task, { usage, warnings, read }), warnings: warnings.list() };
   } catch (error) {
+    usage.release();
     discardTree(task.staging);
     return { kind: 'failed', error: asError(error).with({ layer: task.digest }).toData(), warnings: warnings.list() };
   }
 }
 
-function extract(task: ExtractTask, warnings: Warnings, read: typeof readBlob): LayerFacts {
+interface Surroundings {
+  readonly usage: Usage;
+  readonly warnings: Warnings;
+  readonly read: typeof readBlob;
+}
+
+function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): LayerFacts {
   const addon = native();
   const control = openControl(task.control);
   const diffId = parseDigest(task.diffId);
@@ -42,13 +52,16 @@ function extract(task: ExtractTask, warnings: Warnings, read: typeof readBlob): 
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
   const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask());
   try {
+    const meter = createMeter(task.budget, usage);
+    const { maxMetaBytes } = task.budget;
     const apply = createApply({
       tree: new Tree(addon, writer, warnings, flagsOf(task.stat)),
-      budget: task.budget,
+      meter,
+      maxMetaBytes,
       warnings,
     });
     const next = createDiffIdVerifier(diffId, apply);
-    const decode = createDecode({ ...task, digest, warnings, next });
+    const decode = createDecode({ ...task, digest, meter, warnings, next });
     read(task.blob, control, decode, (packedBytes) => control.report(packedBytes, decode.unpackedBytes, apply.entries));
     const facts = {
       unpackedBytes: decode.unpackedBytes,

@@ -4,7 +4,10 @@ import type { WarningPlace } from '../events.js';
 /** The decoders a caller may ask for. */
 export type DecoderName = 'auto' | 'isal' | 'zlib' | 'pako';
 
-/** Limits of one layer (extraction B1 to B6); every one is checked before the write that would exceed it. */
+/**
+ * Limits of one layer (extraction B1 to B6), and B1, B2 and B4 of the call's whole image as well; every one is checked
+ * before the write that would exceed it.
+ */
 export interface Budget {
   readonly maxCompressedBytes: number;
   readonly maxUnpackedBytes: number;
@@ -25,6 +28,8 @@ export interface ExtractTask {
   readonly kind: 'extract';
   /** State word and counters, see `control.ts`. */
   readonly control: SharedArrayBuffer;
+  /** Counters that all layers of the call share, see `usage.ts`. */
+  readonly usage: SharedArrayBuffer;
   readonly blob: LayerBlob;
   readonly digest: string;
   readonly diffId: string;

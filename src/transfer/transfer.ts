@@ -11,6 +11,7 @@ import type { Pool } from './pool.js';
 import type { LayerFacts, Outcome, StatFormat } from './protocol.js';
 import { createRing, type RingProducer } from './ring.js';
 import type { Schedule } from './schedule.js';
+import { openUsage } from './usage.js';
 
 const MiB = 1024 * 1024;
 
@@ -43,6 +44,11 @@ export interface Transfer {
   readonly signal: AbortSignal;
 }
 
+/** A transfer and what its layers share. */
+interface Running extends Transfer {
+  readonly usage: SharedArrayBuffer;
+}
+
 /**
  * Brings every layer of the image into the location that is not there yet.
  * @returns one layer for each digest, in no particular order
@@ -50,12 +56,12 @@ export interface Transfer {
  */
 export async function transferLayers(image: ResolvedImage, transfer: Transfer): Promise<readonly StoredLayer[]> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([transfer.signal, stop.signal]);
+  const running = { ...transfer, signal: AbortSignal.any([transfer.signal, stop.signal]), usage: openUsage().buffer };
   const largestFirst = distinctLayers(image).toSorted((a, b) => b.descriptor.size - a.descriptor.size);
   const results = await Promise.allSettled(
     largestFirst.map(async (layer) => {
       try {
-        return await bringLayer(layer, { ...transfer, signal });
+        return await bringLayer(layer, running);
       } catch (error) {
         stop.abort();
         throw error;
@@ -76,7 +82,7 @@ export function distinctLayers(image: ResolvedImage): readonly ImageLayer[] {
   return [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer])).values()];
 }
 
-async function bringLayer(layer: ImageLayer, transfer: Transfer): Promise<StoredLayer> {
+async function bringLayer(layer: ImageLayer, transfer: Running): Promise<StoredLayer> {
   const { engine, location, stat, image, events, signal, settings } = transfer;
   const { digest } = layer.descriptor;
   const wanted = wantedOf(layer);
@@ -112,7 +118,7 @@ function wantedOf({ descriptor, diffId }: ImageLayer): WantedLayer {
 }
 
 /** Under the layer's lock, in a thread of its own: stage, extract, commit. */
-async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Transfer): Promise<StoredLayer> {
+async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Running): Promise<StoredLayer> {
   const { engine, location, stat, image, events, signal, settings } = transfer;
   await using _lock = await engine.store.lockLayer(wanted.digest, location, signal);
   const byAnother = await engine.store.findLayer(wanted, location, stat);
@@ -134,7 +140,7 @@ async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Tran
   }
 }
 
-async function extractInto(staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+async function extractInto(staging: Staging, layer: ImageLayer, transfer: Running): Promise<LayerFacts> {
   try {
     return await extract(staging, layer, transfer);
   } catch (error) {
@@ -143,7 +149,7 @@ async function extractInto(staging: Staging, layer: ImageLayer, transfer: Transf
   }
 }
 
-async function extract(staging: Staging, layer: ImageLayer, transfer: Transfer): Promise<LayerFacts> {
+async function extract(staging: Staging, layer: ImageLayer, transfer: Running): Promise<LayerFacts> {
   const { source, image, events, signal } = transfer;
   const { descriptor } = layer;
   const access = await source.locateBlob(descriptor, signal);
@@ -161,9 +167,9 @@ async function extractFrom(
   access: BlobAccess,
   staging: Staging,
   layer: ImageLayer,
-  transfer: Transfer,
+  transfer: Running,
 ): Promise<LayerFacts> {
-  const { engine, settings, stat, signal } = transfer;
+  const { engine, settings, stat, usage, signal } = transfer;
   const { descriptor, diffId } = layer;
   const control = openControl();
   const ring = access.kind === 'remote' ? createRing(ringBytes(descriptor.size, engine.jobs)) : null;
@@ -178,6 +184,7 @@ async function extractFrom(
     const outcome = engine.pool.run({
       kind: 'extract',
       control: control.buffer,
+      usage,
       blob: ring ? { kind: 'ring', ring: ring.buffer } : (access as BlobAccess & { kind: 'file' }),
       digest: descriptor.digest,
       diffId,
@@ -204,7 +211,7 @@ async function feedWhile(
   ring: RingProducer,
   reader: BlobReader,
   layer: ImageLayer,
-  transfer: Transfer,
+  transfer: Running,
 ): Promise<LayerFacts> {
   const stop = new AbortController();
   const fed = feedRing(ring, reader, layer.descriptor.size, AbortSignal.any([transfer.signal, stop.signal])).then(
@@ -229,7 +236,7 @@ async function feedWhile(
   }
 }
 
-function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }: Transfer): LayerFacts {
+function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }: Running): LayerFacts {
   for (const warning of outcome.warnings) {
     events.emit({ kind: 'warning', image, layer: descriptor.digest, ...warning });
   }
@@ -237,7 +244,7 @@ function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }
   return outcome.facts;
 }
 
-function reportProgress(control: Control, { descriptor }: ImageLayer, { image, events }: Transfer): () => void {
+function reportProgress(control: Control, { descriptor }: ImageLayer, { image, events }: Running): () => void {
   const timer = setInterval(() => {
     events.emit({ kind: 'layer-progress', image, layer: descriptor.digest, ...control.progress() });
   }, PROGRESS_INTERVAL_MS);

@@ -7,6 +7,7 @@ import { digestOf } from '../../src/oci/digest.js';
 import { compress, type LayerCompression } from '../../src/testing/index.js';
 import { openControl, type Control } from '../../src/transfer/control.js';
 import type { Budget, ExtractTask, Outcome } from '../../src/transfer/protocol.js';
+import { openUsage } from '../../src/transfer/usage.js';
 import { temporaryDirectory, type Cleanup } from './temporary.js';
 
 /** No limit that a test's layer meets by chance. */
@@ -54,6 +55,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
   const task: ExtractTask = {
     kind: 'extract',
     control: control.buffer,
+    usage: openUsage().buffer,
     blob: { kind: 'file', path: '', offset: 0, length: blob.length },
     digest: digestOf(blob),
     diffId: digestOf(tar),

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError, type ErrorDetail } from '../../src/errors.js';
 import { createDecode } from '../../src/layer/decode.js';
+import { createMeter } from '../../src/layer/meter.js';
 import { createWarnings } from '../../src/layer/warnings.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
 import type { Budget, Warning } from '../../src/transfer/protocol.js';
+import { openUsage } from '../../src/transfer/usage.js';
 import { AMPLE } from '../helpers/extract.js';
 
 const OCI = 'application/vnd.oci.image.layer.v1.tar';
@@ -37,7 +39,7 @@ function decode(
     sizeBytes: blob.length,
     mediaType,
     decoder: 'auto',
-    budget: { ...AMPLE, ...budget },
+    meter: createMeter({ ...AMPLE, ...budget }, openUsage()),
     warnings,
     next: { push: (bytes) => void output.push(Buffer.from(bytes)), end: () => undefined },
   });
@@ -79,10 +81,11 @@ const MEDIA_TYPES: readonly (readonly [string, Uint8Array, string | null])[] = [
   [`${OCI}+gzip`, Buffer.from('plain tar'), 'the media type says gzip, the bytes are none'],
   [`${OCI}+zstd`, gzipSync('x'), 'the media type says zstd, the bytes are gzip'],
   ['application/vnd.docker.image.rootfs.diff.tar.gzip', gzipSync('x'), null],
+  [`${OCI}+gzip`, Buffer.alloc(0), null],
 ];
 
 for (const [mediaType, blob, message] of MEDIA_TYPES) {
-  test(`extraction C7 ${mediaType} and other bytes: ${message ?? 'no warning'}`, () => {
+  test(`extraction C7 ${mediaType} and ${blob.length} bytes: ${message ?? 'no warning'}`, () => {
     const { code, warnings } = decode(blob, { mediaType });
     assert.equal(code, 'done');
     assert.deepEqual(

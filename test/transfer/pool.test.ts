@@ -8,6 +8,7 @@ import { openControl } from '../../src/transfer/control.js';
 import { openPool, type Pool } from '../../src/transfer/pool.js';
 import type { ExtractTask, Task } from '../../src/transfer/protocol.js';
 import { createRing } from '../../src/transfer/ring.js';
+import { openUsage } from '../../src/transfer/usage.js';
 import { AMPLE } from '../helpers/extract.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
 
@@ -30,6 +31,7 @@ function extractTask(t: TestContext, more: Partial<ExtractTask> = {}): ExtractTa
   return {
     kind: 'extract',
     control: openControl().buffer,
+    usage: openUsage().buffer,
     blob: { kind: 'file', path, offset: 0, length: TAR.length },
     digest: digestOf(TAR),
     diffId: digestOf(TAR),

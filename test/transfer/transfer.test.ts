@@ -408,3 +408,25 @@ test('warnings of a layer are events of its image', async (t) => {
     image.layers[0]!.descriptor.digest,
   ]);
 });
+
+test('extraction B2 B4 the layers of an image share its limits, a second try counts once', async (t) => {
+  const lab = await openLab(t);
+  const image = buildImage({ layers: [{ tar: layer(file('a', 'x')) }, { tar: layer(file('b', 'y')) }] });
+  const sum = image.layers.reduce((bytes, { tar }) => bytes + tar.length, 0);
+  const damagedOnce = remoteSource(image, (blob) => inChunks(blob.turn === 0 ? damaged(blob) : blob));
+  for (const [budget, rule, option, value] of [
+    [{ maxEntries: 1 }, 'B4', 'maxEntries', 1],
+    [{ maxUnpackedBytes: sum - 1 }, 'B2', 'maxUnpackedBytes', sum - 1],
+  ] as const) {
+    const other = await openLab(t);
+    await assert.rejects(other.run(image, remoteSource(image), { budget }), (error: SluiceError) => {
+      assert.deepEqual(
+        [error.code, error.detail.rule, error.detail.limit],
+        ['BUDGET_EXCEEDED', rule, { option, value }],
+      );
+      return true;
+    });
+    assert.deepEqual(other.list('staging'), []);
+  }
+  assert.equal((await lab.run(image, damagedOnce, { budget: { maxEntries: 2, maxUnpackedBytes: sum } })).length, 2);
+});

@@ -1,0 +1,35 @@
+/**
+ * What the layers of one call use up together (extraction B2, B4): 64-bit counters in shared memory, so that layers in
+ * any number of threads are bounded by their sum.
+ */
+export const RESOURCES = ['streamBytes', 'fileBytes', 'entries'] as const;
+
+export type Resource = (typeof RESOURCES)[number];
+
+export interface Usage {
+  readonly buffer: SharedArrayBuffer;
+  /** @returns what all layers have used so far, this amount included */
+  readonly add: (resource: Resource, amount: number) => number;
+  /** Takes back what was added here: a layer that failed may be tried again. */
+  readonly release: () => void;
+}
+
+/** Makes the counters, or looks at those another thread made. */
+export function openUsage(
+  buffer: SharedArrayBuffer = new SharedArrayBuffer(RESOURCES.length * BigInt64Array.BYTES_PER_ELEMENT),
+): Usage {
+  const counters = new BigInt64Array(buffer);
+  const own = RESOURCES.map(() => 0);
+  return {
+    buffer,
+    add: (resource, amount) => {
+      const at = RESOURCES.indexOf(resource);
+      own[at]! += amount;
+      return Number(Atomics.add(counters, at, BigInt(amount))) + amount;
+    },
+    release: () => {
+      for (const [at, amount] of own.entries()) Atomics.sub(counters, at, BigInt(amount));
+      own.fill(0);
+    },
+  };
+}
