@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Sidecar, SidecarEntry } from '../consumers/sidecar.js';
+import type { HostNode } from './tree.js';
+
+/** One path as the second reading of a layer has it. */
+export interface Node {
+  readonly path: string;
+  readonly kind: 'file' | 'dir' | 'sym' | 'char' | 'block' | 'fifo';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly size: number;
+  readonly sha256: string | null;
+  readonly target: string | null;
+  readonly device: readonly [number, number] | null;
+  readonly isImplied: boolean;
+  readonly isMarker: boolean;
+  readonly names: readonly string[];
+  readonly xattrs: readonly (readonly [name: string, value: string])[];
+}
+
+export type IndependentReading =
+  | { readonly refused: string }
+  | { readonly nodes: readonly Node[]; readonly deferred: readonly (readonly [string, string])[] };
+
+const SCRIPT = fileURLToPath(new URL('../../../test/differential/read-layer.py', import.meta.url));
+
+/** Reads a layer, gzipped or not, with python's tarfile and the rules in their plainest form. */
+export function readIndependently(archive: string): IndependentReading {
+  const output = execFileSync('python3', [SCRIPT, archive], { encoding: 'utf8', maxBuffer: 1 << 30 });
+  return JSON.parse(output) as IndependentReading;
+}
+
+/** The tree and the sidecar are what the second reading says, path by path. */
+export function assertSame(
+  reading: IndependentReading,
+  tree: readonly HostNode[],
+  sidecar: Sidecar,
+  message?: string,
+): void {
+  assert.ok('nodes' in reading, message);
+  assertLines(tree.map(hostLine), reading.nodes.map(expectedHostLine), message);
+  assertLines(sidecar.entries.map(sidecarLine), reading.nodes.map(expectedSidecarLine), message);
+  assert.deepEqual(
+    sidecar.deferred.map(({ path, target }) => [path, target]),
+    reading.deferred,
+    message,
+  );
+}
+
+const SHOWN = 20;
+
+/** The first differences alone: a diff of a whole layer takes minutes. */
+export function assertLines(got: readonly string[], wanted: readonly string[], message = 'the trees differ'): void {
+  const [gotSet, wantedSet] = [new Set(got), new Set(wanted)];
+  const extra = got.filter((line) => !wantedSet.has(line));
+  const missing = wanted.filter((line) => !gotSet.has(line));
+  if (extra.length > 0 || missing.length > 0) assert.deepEqual(extra.slice(0, SHOWN), missing.slice(0, SHOWN), message);
+  assert.equal(got.length, wanted.length, message);
+}
+
+const EARLIEST = -(2n ** 31n) * 1_000_000_000n;
+const LATEST = 15_032_385_535n * 1_000_000_000n;
+const TYPE_BITS = { file: 0o100000, dir: 0o040000, char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+
+function timeOf({ seconds, nanoseconds }: Node): bigint {
+  return BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
+}
+
+function hostLine({ path, type, mode, override, size, sha256, target, time, names, xattrs }: HostNode): string {
+  const shownMode = type === 'sym' ? '' : mode.toString(8);
+  return JSON.stringify([path, type, shownMode, override, size, sha256, target, String(time), names, xattrs]);
+}
+
+function expectedHostLine(node: Node): string {
+  const { path, kind, target, names } = node;
+  const isPlain = kind === 'file' || kind === 'dir' || kind === 'sym';
+  const time = timeOf(node);
+  return hostLine({
+    path,
+    type: isPlain ? kind : 'file',
+    mode: hostMode(node),
+    override: overrideOf(node),
+    size: node.size,
+    sha256: isPlain ? node.sha256 : EMPTY_SHA256,
+    target,
+    time: time < EARLIEST ? EARLIEST : time > LATEST ? LATEST : time,
+    names,
+    xattrs: hostXattrs(node),
+  });
+}
+
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** M1, M5, W2. */
+function hostMode({ kind, mode, isMarker }: Node): number {
+  if (kind === 'sym') return 0o777;
+  if (kind === 'dir') return (mode & 0o777) | 0o700;
+  return kind === 'file' && !isMarker ? (mode & 0o777) | 0o600 : 0o600;
+}
+
+/** M2, M5, M6, P1. */
+function overrideOf({ kind, mode, uid, gid, device, isImplied }: Node): string | null {
+  if (kind === 'sym' || isImplied) return null;
+  const full = `0${(TYPE_BITS[kind] | mode).toString(8)}`;
+  const type =
+    kind === 'fifo' ? ':pipe' : kind === 'char' || kind === 'block' ? `:${kind}-${device![0]}-${device![1]}` : '';
+  return `${uid}:${gid}:${full}${type}`;
+}
+
+const FORGEABLE = /^user\.(overlay|fuseoverlayfs|containers|msb)\./;
+
+/** M11, M12, M13. */
+function hostXattrs({ kind, isMarker, xattrs }: Node): readonly (readonly [string, string])[] {
+  if (isMarker || (kind !== 'file' && kind !== 'dir')) return [];
+  return xattrs
+    .filter(([name]) => (name.startsWith('user.') && !FORGEABLE.test(name)) || name === 'security.capability')
+    .map(([name, value]): readonly [string, string] => [
+      name === 'security.capability' ? 'user.containers.override_security.capability' : name,
+      value,
+    ])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function sidecarLine(entry: SidecarEntry): string {
+  const { path, type, device, mode, uid, gid, size, names, time, link, isImplied, hardlink, xattrs } = entry;
+  const shown = xattrs.map(({ name, value }) => [name, value.toString('latin1')]);
+  const fixed = [path, type, device, mode, uid, gid, size, names, String(time), link, isImplied, hardlink];
+  return JSON.stringify([...fixed, shown]);
+}
+
+function expectedSidecarLine(node: Node): string {
+  const { path, kind, names, size } = node;
+  return JSON.stringify([
+    path,
+    kind === 'sym' ? 'link' : kind,
+    node.device,
+    node.mode,
+    node.uid,
+    node.gid,
+    kind === 'file' ? size : null,
+    names.length,
+    String(timeOf(node)),
+    node.target,
+    node.isImplied,
+    names[0] === path ? null : names[0],
+    node.xattrs,
+  ]);
+}
