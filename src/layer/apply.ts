@@ -52,6 +52,10 @@ class Applier implements Apply, TarHandler, TreeListener {
   /** Whether the current entry's data are written, and whether its last command is in the batch. */
   #isWriting = false;
   #isOpenInBatch = false;
+  /** Name of a file whose data go on after the batch that began it. */
+  #openPath: Uint8Array = new Uint8Array(0);
+  /** The batch ends with this entry: an attribute that can't be set is then known to be its own (M16). */
+  #endsBatch = false;
   #hasData = false;
   #offset = 0;
   /** Offset of the open file's command, for the command that finishes it. */
@@ -113,6 +117,7 @@ class Applier implements Apply, TarHandler, TreeListener {
   data(bytes: Uint8Array, start: number, end: number, offset: number): void {
     if (!this.#isWriting) return;
     const batch = this.#batch;
+    if (this.#hasData && this.#isOpenInBatch) this.#openPath = batch.path(batch.count - 1).slice();
     if (!this.#isOpenInBatch || this.#hasData) this.#addWrite();
     const at = batch.last;
     batch.set(at, WORD.DATA, start);
@@ -132,15 +137,22 @@ class Applier implements Apply, TarHandler, TreeListener {
   }
 
   #addWrite(): void {
-    if (this.#batch.isFull) this.#flush();
-    this.#batch.add(OP.WRITE, this.#index, this.#offset);
+    if (this.#batch.isFull || !this.#batch.fits(this.#openPath.length)) this.#flush();
+    const batch = this.#batch;
+    const at = batch.add(OP.WRITE, this.#index, this.#offset);
+    // The writer knows the file; errors and warnings need its name.
+    batch.set(at, WORD.PATH, batch.copy(this.#openPath, 0, this.#openPath.length));
+    batch.set(at, WORD.PATH_LENGTH, this.#openPath.length);
     this.#isOpenInBatch = true;
     this.#hasData = false;
   }
 
   #flush(): void {
-    if (this.#batch.count > 0) this.#tree.run(this.#batch, this.#slab);
+    const batch = this.#batch;
+    if (this.#isWriting && batch.count > 0) this.#openPath = batch.path(batch.count - 1).slice();
+    if (batch.count > 0) this.#tree.run(batch, this.#slab);
     this.#isOpenInBatch = false;
+    this.#endsBatch = false;
   }
 
   #begin(entry: Entry): void {
@@ -176,6 +188,7 @@ class Applier implements Apply, TarHandler, TreeListener {
         decision satisfies never;
     }
     this.#noteOddNames(batch.arena, start, end, entry.offset);
+    if (decision.kind === 'placeholder') this.#noteLongOverride(entry, decision.as, batch.arena.subarray(start, end));
     this.#encode(entry, decision, start, length);
   }
 
@@ -230,6 +243,7 @@ class Applier implements Apply, TarHandler, TreeListener {
     for (const { name, value } of entry.xattrs) {
       const decided = decideXattr(Buffer.from(name).toString('latin1'), canHold);
       add(decided.flag, name, value);
+      if (decided.flag === XATTR.SET || decided.hasCopy) this.#endsBatch = true;
       if (decided.hasCopy) add(XATTR.SET_UNLISTED, CAPABILITY_COPY, value);
       if (decided.warning) {
         this.#warnings.add(
@@ -255,6 +269,17 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#links.read({ target: target.subarray(0, length), path, metadata, entry: this.entries, offset });
   }
 
+  /** Readers of libkrun's kind take 32 bytes and drop what is longer; only devices' values get there (M9). */
+  #noteLongOverride({ uid, gid, mode, devMajor, devMinor, offset }: Entry, kind: number, path: Uint8Array): void {
+    if (kind === KIND.FIFO) return;
+    const isLibkrun = (this.#tree.flags & FLAG.LIBKRUN) !== 0;
+    const type = kind === KIND.CHAR ? 'char' : 'block';
+    const device = isLibkrun ? `${deviceNumber(devMajor, devMinor)}` : `${type}-${devMajor}-${devMinor}`;
+    const value = `${uid}:${gid}:0${((kind << 12) | mode).toString(8)}:${device}`;
+    if (value.length <= MAX_OVERRIDE_BYTES) return;
+    this.#warnings.add('M9', 'a value is too long for some readers', printable(path), offset);
+  }
+
   #noteOddNames(path: Uint8Array, start: number, end: number, offset: number): void {
     if (isAufs(path, start, end)) {
       this.#whiteouts.addAufs(path.subarray(start, end));
@@ -269,9 +294,17 @@ class Applier implements Apply, TarHandler, TreeListener {
     let length = name.end - name.start + link.end - link.start;
     for (const xattr of xattrs)
       length += XATTR_HEAD_BYTES * 2 + xattr.name.length + CAPABILITY_COPY.length + xattr.value.length * 2;
-    if (this.#batch.isFull || !this.#batch.fits(length)) this.#flush();
+    if (this.#batch.isFull || this.#endsBatch || !this.#batch.fits(length)) this.#flush();
     if (!this.#batch.fits(length)) this.#batch.grow(length);
   }
+}
+
+/** What libkrun's readers take of a value. */
+const MAX_OVERRIDE_BYTES = 32;
+
+/** Linux's dev_t (M5). */
+function deviceNumber(major: number, minor: number): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
 const NO_HEAD = new Uint8Array(XATTR_HEAD_BYTES);

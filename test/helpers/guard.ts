@@ -5,15 +5,21 @@ import {
   lstatSync,
   lutimesSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../src/native.js';
-import { temporaryDirectory, type Cleanup } from './temporary.js';
+import type { Cleanup } from './temporary.js';
+
+/** Thousands of small layers are made here, each with an fsync: in memory, unless all the matrix is asked for. */
+const BASE = process.env['SLUICE_MATRIX'] === 'full' || !isWritable('/dev/shm') ? tmpdir() : '/dev/shm';
 
 /** Absolute names that hostile layers of the tests aim at, none of which a machine has. */
 const ABSENT = ['/etc/unbroken', '/victim', '/target', '/canary', '/escape', '/..gitme'];
@@ -29,7 +35,8 @@ export interface Guard {
 
 /** Victims stand where `../` and `../../` of a layer's root would lead, and wherever an absolute name may point. */
 export function createGuard(t: Cleanup): Guard {
-  const host = temporaryDirectory(t, 'sluice-guard');
+  const host = mkdtempSync(join(BASE, 'sluice-guard-'));
+  t.after(() => rmSync(host, { recursive: true, force: true }));
   const staging = join(host, 'staging');
   mkdirSync(staging, { mode: 0o700 });
   for (const place of [host, staging]) plantVictims(place);
@@ -92,4 +99,18 @@ function xattrsOf(path: string): string {
   return names
     .map((name) => `${name}=${String(native().xattrGet(bytes, Buffer.from(name, 'latin1'))?.toString('hex'))}`)
     .join(' ');
+}
+
+/** Whether a directory takes files with attributes of users. */
+function isWritable(directory: string): boolean {
+  let path = '';
+  try {
+    path = mkdtempSync(join(directory, 'sluice-probe-'));
+    native().xattrSet(Buffer.from(path), Buffer.from('user.probe'), Buffer.from('1'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    if (path !== '') rmSync(path, { recursive: true, force: true });
+  }
 }

@@ -193,7 +193,7 @@ for (const decoder of decoders()) {
 const TAR = layer(file('f', 'x'));
 
 const MAGICS: readonly (readonly [string, Uint8Array, string, readonly string[]])[] = [
-  ['nothing', Buffer.alloc(0), 'done', ['none']],
+  ['nothing', Buffer.alloc(0), 'done', []],
   ['less than any magic', Buffer.from('abc'), 'done', ['none']],
   ['a tar', TAR, 'done', ['none']],
   ['zeros', Buffer.alloc(1024), 'done', ['none']],
