@@ -75,14 +75,14 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
 
   const makeForward = (link: PendingLink): void => {
     const key = keyOf(link.path);
-    const found = tree.stat(link.target);
     forward.delete(key);
+    if (tree.stat(link.path).kind !== 0) return; // a later entry made that name, and wins (H3)
+    const found = tree.stat(link.target);
     if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', link);
     if (found.kind !== 0) {
       tree.link(found.canonical, link.path);
       return;
     }
-    if (tree.stat(link.path).kind !== 0) return;
     const target = deferred.get(keyOf(found.canonical)) ?? found.canonical;
     deferred.set(key, target);
     tree.noteDeferred(link.path, target, link.metadata, link.entry);

@@ -27,6 +27,11 @@ const LINKS: readonly Case[] = [
     tree: [ROOT, `a file "2" ${F}`, `b file "2" ${F} = a`],
   },
   {
+    title: 'H3 a forward link whose name a later entry takes is dropped, whatever its target becomes',
+    layer: 'link c -> a\nfile c "1"\nfile a/a "2"',
+    tree: [ROOT, 'a dir 0755 -', `a/a file "2" ${F}`, `c file "1" ${F}`],
+  },
+  {
     title: 'H2 a link whose target’s directory is replaced keeps what it named',
     layer: 'file d/a "1"\nlink b -> d/a\nfile d "x"',
     tree: [ROOT, `b file "1" ${F}`, `d file "x" ${F}`],
