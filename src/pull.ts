@@ -4,6 +4,7 @@ import type { ResolvedImage } from './oci/manifest.js';
 import type { Reference } from './oci/reference.js';
 import type { PullSettings } from './options.js';
 import { flightKey, preparePull, type Pull, type PullContext } from './prepare.js';
+import { completeImage } from './rootfs/complete-image.js';
 import { openSource } from './source/open-source.js';
 import { resolveImage } from './source/resolve.js';
 import type { Source } from './source/source.js';
@@ -11,7 +12,8 @@ import type { Lookup, PulledImage } from './store/types.js';
 import { distinctLayers, transferLayers } from './transfer/transfer.js';
 
 /**
- * The main path: look in the store → open the source → resolve → transfer the layers that are missing → commit.
+ * The main path: look in the store → open the source → resolve → transfer the layers that are missing → complete their
+ * implied directories → commit.
  * @throws SluiceError; nothing of a failed pull stays but layers that were finished
  */
 export async function pull(context: PullContext, reference: Reference, settings: PullSettings): Promise<PulledImage> {
@@ -26,7 +28,8 @@ export async function pull(context: PullContext, reference: Reference, settings:
     const image = await resolve(source, prepared, events, signal);
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
     const layers = await transferLayers(image, transfer);
-    const pulled = await context.engine.store.commitImage(prepared.key, image, layers);
+    const composeLinks = await completeImage(image, layers, transfer);
+    const pulled = await context.engine.store.commitImage(prepared.key, image, layers, { composeLinks });
     events.emit({ kind: 'committed', image: prepared.key });
     return pulled;
   });

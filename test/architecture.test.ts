@@ -26,6 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/pull': [
     'src/prepare',
+    'src/rootfs/',
     'src/options',
     'src/errors',
     'src/events',
@@ -63,6 +64,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/transfer/feed': ['src/source/source'],
   'src/transfer/': ['src/errors', 'src/events'],
+  'src/rootfs/complete-image': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/': [
+    'src/layer/',
+    'src/transfer/rootfs-tasks',
+    'src/transfer/control',
+    'src/oci/',
+    'src/errors',
+    'src/native',
+  ],
+  'src/layer/run-task': ['src/rootfs/', 'src/transfer/protocol', 'src/errors', 'src/native'],
   'src/layer/': [
     'src/transfer/ring',
     'src/transfer/control',
@@ -92,6 +103,9 @@ const OWNERS: Readonly<Record<string, string>> = {
 
 /** zod stands at the boundaries alone, never on the way of the bytes. */
 const ZOD_USERS = /^src\/(options|oci\/manifest|source\/registry\/token)\.ts$/;
+
+/** Files of `rootfs/` that run on the main thread. */
+const MAIN_SIDE: ReadonlySet<string> = new Set(['src/rootfs/complete-image.ts']);
 
 interface Import {
   readonly from: string;
@@ -147,7 +161,7 @@ test('each costly dependency has one owner', () => {
 });
 
 test('the worker side is synchronous', () => {
-  const workerSide = files.filter((path) => /^(src\/layer|workers)\//.test(path));
+  const workerSide = files.filter((path) => /^(src\/layer|src\/rootfs|workers)\//.test(path) && !MAIN_SIDE.has(path));
   assert.ok(workerSide.length > 15);
   const isAsync = (path: string): boolean => /\b(async|await|Promise|setTimeout|setImmediate)\b/.test(codeOf(path));
   assert.deepEqual(workerSide.filter(isAsync), []);

@@ -1,25 +1,41 @@
-import { fileSystemError } from '../errors.js';
+import { fileSystemError, SluiceError } from '../errors.js';
 import { native } from '../native.js';
-import type { DiscardTask, Outcome, Task } from '../transfer/protocol.js';
+import { completeLayers } from '../rootfs/complete.js';
+import { findImplied } from '../rootfs/find-implied.js';
+import type { DiscardTask, Outcome, Task, TaskFacts } from '../transfer/protocol.js';
 import { extractLayer } from './extract.js';
 
 /** Does one task of the pool; synchronous from beginning to end. */
-export function runTask(task: Task): Outcome {
+export function runTask(task: Task): Outcome<TaskFacts[Task['kind']]> {
   switch (task.kind) {
     case 'extract':
       return extractLayer(task);
     case 'discard':
-      return discard(task);
+      return outcomeOf('removing what was left over', () => discard(task));
+    case 'find-implied':
+      return outcomeOf('reading the sidecars', () => findImplied(task));
+    case 'complete':
+      return outcomeOf('completing implied directories', () => completeLayers(task));
     default:
       return task satisfies never;
   }
 }
 
-function discard({ paths }: DiscardTask): Outcome {
+function discard({ paths }: DiscardTask): null {
+  for (const path of paths) native().removeTree(Buffer.from(path));
+  return null;
+}
+
+function outcomeOf<Facts>(doing: string, work: () => Facts): Outcome<Facts> {
   try {
-    for (const path of paths) native().removeTree(Buffer.from(path));
-    return { kind: 'done', facts: { unpackedBytes: 0, entries: 0, composeRequired: false }, warnings: [] };
+    return { kind: 'done', facts: work(), warnings: [] };
   } catch (error) {
-    return { kind: 'failed', error: fileSystemError('removing what was left over', error).toData(), warnings: [] };
+    return { kind: 'failed', error: failureOf(doing, error).toData(), warnings: [] };
   }
+}
+
+function failureOf(doing: string, error: unknown): SluiceError {
+  const isOfMachine = error instanceof SluiceError || (error instanceof Error && 'syscall' in error);
+  if (isOfMachine) return fileSystemError(doing, error);
+  return new SluiceError('LAYER_FAILED', `${doing}: ${String(error)}`, { cause: error });
 }

@@ -6,7 +6,7 @@ const FIRST = 20;
 
 export interface Warnings {
   /** @param entry printable name @param offset in the tar stream */
-  add(rule: string, message: string, entry: string, offset: number): void;
+  add(rule: string, message: string, entry: string, offset: number, detail?: string): void;
   list(): readonly Warning[];
 }
 
@@ -14,10 +14,10 @@ export interface Warnings {
 export function createWarnings(): Warnings {
   const byRule = new Map<string, { message: string; count: number; first: WarningPlace[] }>();
   return {
-    add(rule, message, entry, offset) {
+    add(rule, message, entry, offset, detail) {
       let warning = byRule.get(rule);
       if (!warning) byRule.set(rule, (warning = { message, count: 0, first: [] }));
-      if (++warning.count <= FIRST) warning.first.push({ entry, offset });
+      if (++warning.count <= FIRST) warning.first.push({ entry, offset, ...(detail && { detail }) });
     },
     list: () => [...byRule].map(([rule, warning]) => ({ rule, ...warning })),
   };

@@ -1,11 +1,11 @@
 import { Piscina } from 'piscina';
 import { SluiceError } from '../errors.js';
-import type { Outcome, Task } from './protocol.js';
+import type { Outcome, Task, TaskFacts } from './protocol.js';
 
 /** The worker threads. Threads start with the first task that needs them. */
 export interface Pool extends AsyncDisposable {
   /** Runs one task; a failure is an outcome, never a rejection. */
-  run(task: Task): Promise<Outcome>;
+  run<Kind extends Task['kind']>(task: Extract<Task, { readonly kind: Kind }>): Promise<Outcome<TaskFacts[Kind]>>;
 }
 
 /** A thread that had nothing to do for so long is ended. */
@@ -24,7 +24,7 @@ export function openPool(threads: number): Pool {
   return {
     run: async (task) => {
       try {
-        return (await piscina.run(task)) as Outcome;
+        return await piscina.run(task);
       } catch (error) {
         const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
         return { kind: 'failed', error: failure.toData(), warnings: [] };

@@ -1,5 +1,6 @@
 import type { ErrorData } from '../errors.js';
 import type { WarningPlace } from '../events.js';
+import type { CompletedLayer, RootfsTask } from './rootfs-tasks.js';
 
 /** The decoders a caller may ask for. */
 export type DecoderName = 'auto' | 'isal' | 'zlib' | 'pako';
@@ -56,7 +57,15 @@ export interface DiscardTask {
   readonly paths: readonly string[];
 }
 
-export type Task = ExtractTask | DiscardTask;
+export type Task = ExtractTask | DiscardTask | RootfsTask;
+
+/** What each kind of task answers with when it is done. */
+export interface TaskFacts {
+  readonly extract: LayerFacts;
+  readonly discard: null;
+  readonly 'find-implied': readonly string[];
+  readonly complete: readonly CompletedLayer[];
+}
 
 export interface Warning {
   readonly rule: string;
@@ -74,6 +83,6 @@ export interface LayerFacts {
   readonly composeRequired: boolean;
 }
 
-export type Outcome =
-  | { readonly kind: 'done'; readonly facts: LayerFacts; readonly warnings: readonly Warning[] }
+export type Outcome<Facts = LayerFacts> =
+  | { readonly kind: 'done'; readonly facts: Facts; readonly warnings: readonly Warning[] }
   | { readonly kind: 'failed'; readonly error: ErrorData; readonly warnings: readonly Warning[] };

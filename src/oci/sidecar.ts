@@ -1,0 +1,160 @@
+import { SluiceError } from '../errors.js';
+
+/** What an entry is, by mtree's word. */
+export type SidecarType = 'dir' | 'file' | 'link' | 'char' | 'block' | 'fifo' | 'socket';
+
+/** Owner, mode and time as the image gives them, whatever the host's file says. */
+export interface SidecarMetadata {
+  /** Low 12 bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds, floored. */
+  readonly mtime: number;
+  readonly mtimeNs: number;
+}
+
+/** One extended attribute of the image. */
+export interface SidecarXattr {
+  readonly name: Buffer;
+  readonly value: Buffer;
+  /** Whether the layer's file has it too. */
+  readonly isSet: boolean;
+}
+
+/** A name of the layer's tree. */
+export interface SidecarEntry extends SidecarMetadata {
+  readonly kind: 'entry';
+  /** Relative to the root, no symlink on the way; empty for the root itself. */
+  readonly path: Buffer;
+  readonly type: SidecarType;
+  /** Bytes of a regular file; 0 for the rest. */
+  readonly size: number;
+  /** Target of a symlink; empty for the rest. */
+  readonly link: Buffer;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  /** Whether no entry of the layer gave the directory metadata (P1). */
+  readonly isImplied: boolean;
+  /** An earlier name of the same inode; null for the first one. */
+  readonly hardLink: Buffer | null;
+  readonly xattrs: readonly SidecarXattr[];
+  /** Whether a whiteout of this very name was folded into it (W4). */
+  readonly isFolded: boolean;
+}
+
+/** A hard link whose target lies in a lower layer (H6). */
+export interface SidecarDeferred extends SidecarMetadata {
+  readonly kind: 'deferred';
+  readonly path: Buffer;
+  readonly target: Buffer;
+}
+
+export type SidecarItem = SidecarEntry | SidecarDeferred;
+
+/** The comment that marks an implied directory, behind its line. */
+export const IMPLIED_LINE = '#sluice.implied';
+
+const ENTRY =
+  /^\.(?:\/(\S+))? type=([a-z]+)(?: device=native,(\d+),(\d+))? mode=([0-7]+) uid=(\d+) gid=(\d+)(?: size=(\d+))?(?: nlink=\d+)? time=(-?\d+)\.(\d{9})(?: link=(\S*))?$/;
+const DEFERRED =
+  /^#sluice\.deferred \.\/(\S+) \.\/(\S+) uid=(\d+) gid=(\d+) mode=([0-7]+) time=(-?\d+)\.(\d{9}) index=\d+$/;
+const XATTR = /^#sluice\.xattr (set|kept) (\S+) ([A-Za-z0-9+/=]*)$/;
+const HARD_LINK = /^#sluice\.hardlink \.\/(\S+)$/;
+const FOLDED = /^#sluice\.folded \S+$/;
+const CRC = /^#sluice\.crc32c [0-9a-f]{8}$/;
+
+const TYPES: readonly string[] = ['dir', 'file', 'link', 'char', 'block', 'fifo', 'socket'] satisfies SidecarType[];
+
+type Open = { -readonly [K in keyof SidecarEntry]: SidecarEntry[K] } & { xattrs: SidecarXattr[] };
+
+/**
+ * Reads the lines behind a sidecar's head.
+ * @param lines without their newlines, a character a byte; the head's lines are passed over
+ * @returns entries in the order of their path bytes, deferred links at their places
+ * @throws SluiceError SIDECAR_CORRUPT at the first line that is not one of ours
+ * @see extraction §13
+ */
+export function* parseSidecar(lines: Iterable<string>): Generator<SidecarItem, void, undefined> {
+  let open: Open | null = null;
+  for (const line of lines) {
+    if (!line.startsWith('#')) {
+      if (open) yield open;
+      open = parseEntry(line);
+    } else if (line.startsWith('#sluice.deferred ')) {
+      if (open) yield open;
+      open = null;
+      yield parseDeferred(line);
+    } else if (open) addComment(open, line);
+    else if (!isHead(line)) throw corrupt(line);
+  }
+  if (open) yield open;
+}
+
+function isHead(line: string): boolean {
+  return line === '#mtree' || line.startsWith('#sluice.layer ') || line.startsWith('#sluice.counts ');
+}
+
+function parseEntry(line: string): Open {
+  const match = ENTRY.exec(line);
+  if (!match || !TYPES.includes(match[2]!)) throw corrupt(line);
+  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, seconds, nanoseconds, link = ''] = match;
+  return {
+    kind: 'entry',
+    path: unvis(path),
+    type: type as SidecarType,
+    size: Number(size ?? 0),
+    link: unvis(link),
+    devMajor: Number(devMajor ?? 0),
+    devMinor: Number(devMinor ?? 0),
+    ...metadataOf(mode!, uid!, gid!, seconds!, nanoseconds!),
+    isImplied: false,
+    hardLink: null,
+    xattrs: [],
+    isFolded: false,
+  };
+}
+
+function parseDeferred(line: string): SidecarDeferred {
+  const match = DEFERRED.exec(line);
+  if (!match) throw corrupt(line);
+  const [, path, target, uid, gid, mode, seconds, nanoseconds] = match;
+  const metadata = metadataOf(mode!, uid!, gid!, seconds!, nanoseconds!);
+  return { kind: 'deferred', path: unvis(path!), target: unvis(target!), ...metadata };
+}
+
+function metadataOf(mode: string, uid: string, gid: string, seconds: string, nanoseconds: string): SidecarMetadata {
+  return {
+    mode: parseInt(mode, 8),
+    uid: Number(uid),
+    gid: Number(gid),
+    mtime: Number(seconds),
+    mtimeNs: Number(nanoseconds),
+  };
+}
+
+function addComment(entry: Open, line: string): void {
+  const xattr = XATTR.exec(line);
+  const hardLink = HARD_LINK.exec(line);
+  if (xattr) {
+    const [, how, name, value] = xattr;
+    entry.xattrs.push({ name: unvis(name!), value: Buffer.from(value!, 'base64'), isSet: how === 'set' });
+  } else if (hardLink) entry.hardLink = unvis(hardLink[1]!);
+  else if (line === IMPLIED_LINE) entry.isImplied = true;
+  else if (FOLDED.test(line)) entry.isFolded = true;
+  else if (!CRC.test(line)) throw corrupt(line);
+}
+
+/** Bytes of a text in vis(3) form. */
+function unvis(text: string): Buffer {
+  if (!text.includes('\\')) return Buffer.from(text, 'latin1');
+  const plain = text.replace(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+  return Buffer.from(plain, 'latin1');
+}
+
+function corrupt(line: string): SluiceError {
+  return new SluiceError('SIDECAR_CORRUPT', {
+    message: `reading a sidecar: ${JSON.stringify(line.slice(0, 200))} is no line of it`,
+    rule: 'extraction §13',
+  });
+}

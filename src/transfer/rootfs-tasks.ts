@@ -1,0 +1,38 @@
+import type { StatFormat, Warning } from './protocol.js';
+
+/** One layer of an image's stack on disk. */
+export interface LayerPlace {
+  readonly digest: string;
+  /** `<layers>/<digest>.extracted` */
+  readonly directory: string;
+  /** `<layers>/<digest>.mtree` */
+  readonly sidecar: string;
+  readonly stat: StatFormat;
+}
+
+/** Tells which layers have implied directories; needs no lock. */
+export interface FindImpliedTask {
+  readonly kind: 'find-implied';
+  readonly layers: readonly LayerPlace[];
+}
+
+/** Completes the implied directories of an image's layers (extraction P3 to P5). The layers' locks are held. */
+export interface CompleteTask {
+  readonly kind: 'complete';
+  /** Bottom to top. */
+  readonly layers: readonly LayerPlace[];
+  /** Digests that {@link FindImpliedTask} answered. */
+  readonly implied: readonly string[];
+  /** Whether to sync the file system when anything was changed. */
+  readonly sync: boolean;
+}
+
+/** What a {@link CompleteTask} found about one layer. */
+export interface CompletedLayer {
+  readonly digest: string;
+  readonly warnings: readonly Warning[];
+  /** The layer cannot simply be stacked in this image. */
+  readonly needsCompose: boolean;
+}
+
+export type RootfsTask = FindImpliedTask | CompleteTask;
