@@ -88,6 +88,15 @@ export function contentText(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}*${bytes.length}`;
 }
 
+/** What {@link contentText} shows of a file that the notation's `data@OFFSET*LENGTH` filled. */
+export function sparseText(size: number, ...segments: readonly (readonly [offset: number, length: number])[]): string {
+  const bytes = Buffer.alloc(size);
+  for (const [offset, length] of segments) {
+    for (let at = offset; at < offset + length; at++) bytes[at] = 1 + (at % 251);
+  }
+  return contentText(bytes);
+}
+
 function describe(path: Buffer, name: string, stat: BigIntStats, line: SidecarLine): string {
   const { words, notes } = line;
   const xattrs = stat.isSymbolicLink() ? [] : xattrsOf(path);

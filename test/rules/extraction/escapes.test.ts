@@ -220,7 +220,8 @@ const HARD_LINKS: readonly LayerCase[] = [
     title: 'E11 mode, attributes and time of such a link go nowhere (HardlinkSymlinkChmod)',
     layer:
       'file t 0600 "t" mtime=1\nsym s -> t\nsym v -> $HOST/victim/canary\nlink l 0777 9:9 -> s mtime=5 xattr:user.canary="x"\nlink m 0777 9:9 -> v mtime=6',
-    tree: 'file t 0600 "t" mtime=1\nsym l 9:9 -> t mtime=5\nlink s -> l\nsym m 9:9 -> $HOST/victim/canary mtime=6\nlink v -> m',
+    tree: 'file t 0600 "t" mtime=1\nsym l 9:9 -> t mtime=5 kept:user.canary="x"\nlink s -> l\nsym m 9:9 -> $HOST/victim/canary mtime=6\nlink v -> m',
+    warns: 'M16',
   },
   {
     title: 'E12 a file over a hard link is a new one',
