@@ -25,14 +25,25 @@ export interface InflaterHandle {
  * @param scratch path of a directory on the same file system for unlinked spill files of the sidecar's runs
  * @param walk true: find parents with a walk of `openat(O_NOFOLLOW)` alone; false: with `openat2` first
  * @param umask the process's umask: modes that it takes bits from are set with one `fchmod` more
+ * @param folds true: the file system takes different bytes for one name. Parents are walked, and a name that is there by
+ *   another spelling alone fails the command with EEXIST (E15)
+ * @param mostLinks names that one inode may have; 0: as many as the file system lets it have (H10)
  * @throws Error with `code` and `syscall`
  * @see rules N8, N9
  */
-export function writerOpen(root: Uint8Array, scratch: Uint8Array, walk: boolean, umask: number): WriterHandle;
+export function writerOpen(
+  root: Uint8Array,
+  scratch: Uint8Array,
+  walk: boolean,
+  umask: number,
+  folds: boolean,
+  mostLinks: number,
+): WriterHandle;
 
 /**
  * Runs commands `first` up to `end` (exclusive) and returns the index of the first one that was not completed (`end`
- * when all were). See `src/layer/commands.ts` for the words of a command and of `result`, which tells of the last one
+ * when all were). It ends, with status DONE, after a command of which there is something to say: XATTRS_KEPT or
+ * OVERRIDE_IS_LONG. See `src/layer/commands.ts` for the words of a command and of `result`, which tells of the last one
  * run. A command whose words lead outside slab or arena throws a RangeError; those before it are done.
  * @param slab what DATA offsets count from: bytes of the tar stream
  * @param arena what PATH, LINK and XATTR offsets count from

@@ -38,6 +38,11 @@ export interface PullOptions {
   readonly statFormat?: 'containers' | 'libkrun';
   /** `record`: on a file system without user xattrs the sidecar alone holds owners and modes (extraction M10). */
   readonly onMissingXattr?: 'error' | 'record';
+  /**
+   * True: `security.*`, `trusted.*` and `system.*` of the image are really set where that is permitted, beside being listed
+   * in the sidecar (extraction M13, M15).
+   */
+  readonly privilegedXattrs?: boolean;
   /** False: do not sync; for stores that need not survive a power failure. */
   readonly sync?: boolean;
   /** Largest manifest or index in bytes. */
@@ -77,6 +82,7 @@ const pullSchema = z.strictObject({
   budget: budgetSchema.prefault({}),
   statFormat: z.enum(['containers', 'libkrun']).default('containers'),
   onMissingXattr: z.enum(['error', 'record']).default('error'),
+  privilegedXattrs: z.boolean().default(false),
   sync: z.boolean().default(true),
   maxManifestBytes: bytes(4 * MiB),
   maxConfigBytes: bytes(8 * MiB),
@@ -104,6 +110,7 @@ export interface PullSettings {
   readonly budget: Budget;
   readonly statFormat: Exclude<StatFormat, 'sidecar'>;
   readonly onMissingXattr: 'error' | 'record';
+  readonly privilegedXattrs: boolean;
   readonly sync: boolean;
   readonly maxManifestBytes: number;
   readonly maxConfigBytes: number;

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { SluiceError } from './errors.js';
 import { Events, type EventListener } from './events.js';
 import { createFlights } from './flights.js';
@@ -5,6 +6,9 @@ import { parseDefaultRegistry, parseReference, parseSource, formatReference } fr
 import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions } from './options.js';
 import { imageKey, type PullContext } from './prepare.js';
 import { pull } from './pull.js';
+import type { Composing } from './rootfs/compose-image.js';
+import { exportImage } from './rootfs/export-image.js';
+import { makeRootfs, type Rootfs } from './rootfs/make-rootfs.js';
 import { createRegistryClient } from './source/registry/registry-client.js';
 import { openStore } from './store/store.js';
 import type { ImageSummary, PulledImage, StoredImage, StoredLayer } from './store/types.js';
@@ -17,6 +21,15 @@ export interface ImageQuery {
   readonly platform?: string;
   /** Directory that takes the place of `<home>/layers`. */
   readonly layerPath?: string;
+  /** The form that the layers were extracted in (extraction M5). */
+  readonly statFormat?: 'containers' | 'libkrun';
+}
+
+/** Options of {@link Sluice.rootfs} and {@link Sluice.export}. */
+export interface RootfsOptions extends ImageQuery {
+  /** False: do not sync a root file system that need not survive a power failure. */
+  readonly sync?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -107,6 +120,26 @@ export class Sluice implements AsyncDisposable {
   }
 
   /**
+   * Composes an image of the store into one root file system: whiteouts applied, hard links into lower layers made, names
+   * resolved inside of it. No root is needed: true owner, mode and device stand in `user.containers.override_stat` and in
+   * the sidecar, as in layers.
+   * @param directory must be absent or empty; it is put in place complete
+   * @throws SluiceError IMAGE_NOT_FOUND | CONFIG_INVALID | ENTRY_REFUSED (extraction H6) | ABORTED, or of the store
+   */
+  async rootfs(reference: string, directory: string, options: RootfsOptions = {}): Promise<Rootfs> {
+    return this.#compose(reference, options, (composing) => makeRootfs(composing, directory));
+  }
+
+  /**
+   * Writes the root file system of an image of the store as a tar, with true owners, modes, devices and attributes.
+   * @param target a stream, which is ended, or the path of a file, which is replaced when the archive is complete
+   * @throws SluiceError as {@link rootfs}
+   */
+  async export(reference: string, target: Writable | string, options: RootfsOptions = {}): Promise<void> {
+    return this.#compose(reference, options, (composing) => exportImage(composing, target));
+  }
+
+  /**
    * Kept for callers of microsandbox's image manager.
    * @throws SluiceError NOT_IMPLEMENTED, always (compat U7)
    */
@@ -141,6 +174,23 @@ export class Sluice implements AsyncDisposable {
       return await pull(this.#context, reference, settings);
     } catch (error) {
       throw error instanceof SluiceError ? error.with({ image: formatReference(reference) }) : error;
+    } finally {
+      await this.#emptyTrash();
+    }
+  }
+
+  async #compose<T>(
+    reference: string,
+    { sync = true, signal = new AbortController().signal, ...query }: RootfsOptions,
+    work: (composing: Composing) => Promise<T>,
+  ): Promise<T> {
+    const { engine, events } = this.#context;
+    const image = await this.pull(reference, { ...query, signal, policy: 'never' });
+    const location = await engine.store.location(query.layerPath);
+    try {
+      return await work({ engine, image, location, sync, events, signal });
+    } catch (error) {
+      throw error instanceof SluiceError ? error.with({ image: image.reference }) : error;
     } finally {
       await this.#emptyTrash();
     }

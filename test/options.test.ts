@@ -5,8 +5,8 @@ import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions 
 
 test('extraction B1 to B6 the defaults of a pull', () => {
   const settings = parsePullOptions({});
-  const { budget, policy, decoder, statFormat, onMissingXattr, sync, plainHttp, maxManifestBytes, maxConfigBytes } =
-    settings;
+  const { budget, policy, decoder, statFormat, onMissingXattr, privilegedXattrs, sync } = settings;
+  const { plainHttp, maxManifestBytes, maxConfigBytes } = settings;
   assert.deepEqual(budget, {
     maxCompressedBytes: 32 * 2 ** 30,
     maxUnpackedBytes: 64 * 2 ** 30,
@@ -17,8 +17,15 @@ test('extraction B1 to B6 the defaults of a pull', () => {
     ratioGraceBytes: 64 * 2 ** 20,
   });
   assert.deepEqual(
-    { policy, decoder, statFormat, onMissingXattr, sync },
-    { policy: 'missing', decoder: 'auto', statFormat: 'containers', onMissingXattr: 'error', sync: true },
+    { policy, decoder, statFormat, onMissingXattr, privilegedXattrs, sync },
+    {
+      policy: 'missing',
+      decoder: 'auto',
+      statFormat: 'containers',
+      onMissingXattr: 'error',
+      privilegedXattrs: false,
+      sync: true,
+    },
   );
   assert.deepEqual([plainHttp, maxManifestBytes, maxConfigBytes], [[], 4 * 2 ** 20, 8 * 2 ** 20]);
   assert.deepEqual(
@@ -66,6 +73,9 @@ const WRONG: readonly (readonly [string, unknown, RegExp])[] = [
   ['an unknown limit', { budget: { maxEntires: 1 } }, /maxEntires/],
   ['a policy that there is not', { policy: 'sometimes' }, /"policy"/],
   ['a decoder that there is not', { decoder: 'zstd' }, /"decoder"/],
+  ['a form that there is not', { statFormat: 'sidecar' }, /"statFormat"/],
+  ['a way out that there is not', { onMissingXattr: 'ignore' }, /"onMissingXattr"/],
+  ['privileges that are text', { privilegedXattrs: 'yes' }, /"privilegedXattrs"/],
   ['a limit below zero', { budget: { maxEntries: -1 } }, /"budget\.maxEntries"/],
   ['a limit with a fraction', { budget: { maxRatio: 1.5 } }, /"budget\.maxRatio"/],
   ['a limit that is text', { budget: { maxFileBytes: '1' } }, /"budget\.maxFileBytes"/],

@@ -7,12 +7,18 @@
 #include "text.h"
 
 #define OVERRIDE_STAT "user.containers.override_stat"
+#define ACL_PREFIX "system.posix_acl_"
 
 /* Range of ext4 (M18); narrower file systems are clamped by the kernel. */
 #define EARLIEST INT64_C(-2147483648)
 #define LATEST INT64_C(15032385535)
 
-enum { LONGEST_OVERRIDE = 8 * LONGEST_NUMBER, LONGEST_XATTR_LIST = 65536 };
+enum {
+  LONGEST_OVERRIDE = 8 * LONGEST_NUMBER,
+  LONGEST_XATTR_LIST = 65536,
+  /* What forks of libkrun read; they drop an override that is longer (M9). */
+  LONGEST_READ_OVERRIDE = 32,
+};
 
 static uint32_t read_u32(const uint8_t *at) {
   return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
@@ -95,7 +101,13 @@ static uint8_t *put_type(uint8_t *at, const struct metadata *metadata) {
   }
 }
 
+static bool bytes_begin(struct bytes bytes, const char *with) {
+  size_t length = strlen(with);
+  return bytes.length >= length && memcmp(bytes.at, with, length) == 0;
+}
+
 static enum status set_override(int fd, const uint8_t *value, size_t length, struct report *report) {
+  report->override_is_long = length > LONGEST_READ_OVERRIDE;
   if (RETRY(fsetxattr(fd, OVERRIDE_STAT, value, length, 0)) == 0) return DONE;
   return fail(report, CALL_FSETXATTR, errno);
 }
@@ -138,6 +150,7 @@ enum status attributes_add(int fd, unsigned flags, struct xattrs xattrs, struct 
       int error = set_xattr(fd, &xattr);
       if (error && is_fatal(fd, error)) return fail(report, CALL_FSETXATTR, error);
       if (error) report->xattrs_kept++;
+      else if (bytes_begin(xattr.name, ACL_PREFIX)) report->has_acls = true;
       xattr.flag = error ? XATTR_KEPT : XATTR_SET;
     }
     if (is_listed && !xattrs_append(listed, xattr)) return fail(report, CALL_MALLOC, ENOMEM);
@@ -185,7 +198,15 @@ enum status attributes_rewrite(int fd, const struct metadata *metadata, unsigned
   return set_override(fd, value, (size_t)(end - value), report);
 }
 
-enum status attributes_clear(int fd, struct report *report) {
+/* What an image's entry may have set under this name. */
+static bool is_of_image(const char *name, bool is_privileged) {
+  struct bytes bytes = {(const uint8_t *)name, strlen(name)};
+  if (bytes_begin(bytes, "user.")) return strcmp(name, OVERRIDE_STAT) != 0;
+  if (!is_privileged || strcmp(name, "security.selinux") == 0) return false;
+  return bytes_begin(bytes, "security.") || bytes_begin(bytes, "trusted.") || bytes_begin(bytes, "system.");
+}
+
+enum status attributes_clear(int fd, bool is_privileged, struct report *report) {
   ssize_t length = RETRY(flistxattr(fd, NULL, 0));
   if (length < 0) return errno == ENOTSUP ? DONE : fail(report, CALL_FGETXATTR, errno);
   if ((size_t)length <= sizeof OVERRIDE_STAT) return DONE;
@@ -194,8 +215,8 @@ enum status attributes_clear(int fd, struct report *report) {
   length = RETRY(flistxattr(fd, names, LONGEST_XATTR_LIST));
   enum status status = length < 0 ? fail(report, CALL_FGETXATTR, errno) : DONE;
   for (char *name = names; status == DONE && name < names + length; name += strlen(name) + 1) {
-    if (strncmp(name, "user.", 5) != 0 || strcmp(name, OVERRIDE_STAT) == 0) continue;
-    if (RETRY(fremovexattr(fd, name)) < 0 && errno != ENODATA) status = fail(report, CALL_FREMOVEXATTR, errno);
+    if (!is_of_image(name, is_privileged) || RETRY(fremovexattr(fd, name)) == 0 || errno == ENODATA) continue;
+    if (strncmp(name, "user.", 5) == 0) status = fail(report, CALL_FREMOVEXATTR, errno);
   }
   free(names);
   return status;

@@ -59,8 +59,11 @@ enum status attributes_add(int fd, unsigned flags, struct xattrs xattrs, struct 
  */
 enum status attributes_rewrite(int fd, const struct metadata *metadata, unsigned *kind, struct report *report);
 
-/* Removes the image's `user.*` attributes of an earlier entry; override_stat stays. */
-enum status attributes_clear(int fd, struct report *report);
+/*
+ * Removes the image's attributes of an earlier entry; override_stat stays, and so does what the kernel labels. With
+ * `is_privileged` those beside `user.*` as well, which privileged extraction may have set (M15).
+ */
+enum status attributes_clear(int fd, bool is_privileged, struct report *report);
 
 /* atime and mtime for utimensat, clamped to what file systems can hold (M18). */
 void attributes_times(int64_t mtime, uint32_t mtime_ns, struct timespec times[2]);

@@ -18,7 +18,7 @@ static bool part(struct bytes whole, const int32_t *words, struct bytes *out) {
 
 /* Which operands an op has; stale words of earlier commands must not be looked at. */
 static bool has_link(enum op op) {
-  return op == OP_SYMLINK || op == OP_LINK || op == OP_NOTE;
+  return op == OP_SYMLINK || op == OP_LINK || op == OP_NOTE || op == OP_COPY;
 }
 
 static bool has_data(enum op op) {
@@ -26,7 +26,7 @@ static bool has_data(enum op op) {
 }
 
 static bool has_metadata(enum op op) {
-  return op != OP_WRITE && op != OP_REMOVE && op != OP_STAT && op != OP_LINK;
+  return op != OP_WRITE && op != OP_REMOVE && op != OP_STAT && op != OP_LINK && op != OP_COPY;
 }
 
 static bool has_xattrs(enum op op, unsigned flags) {
@@ -77,7 +77,7 @@ const char *command_decode(struct command *command, const int32_t *words, struct
       .entry = word(words, WORD_ENTRY),
   };
   enum op op = command->op;
-  if (op < OP_FILE || op > OP_NOTE) return "OP";
+  if (op < OP_FILE || op > OP_COPY) return "OP";
   if (op != OP_WRITE && !part(arena, words + WORD_PATH, &command->path)) return "PATH";
   if (has_link(op) && !part(arena, words + WORD_LINK, &command->link)) return "LINK";
   if (has_data(op) && !part(slab, words + WORD_DATA, &command->data)) return "DATA";

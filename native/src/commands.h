@@ -39,6 +39,7 @@ enum op {
   OP_STAT = 8,
   OP_INODE_META = 9,
   OP_NOTE = 10,
+  OP_COPY = 11,
 };
 
 enum flag {
@@ -49,6 +50,7 @@ enum flag {
   FLAG_NO_XATTR = 16,
   FLAG_MARKER = 32,
   FLAG_PARENTS = 64,
+  FLAG_PRIVILEGED = 128,
 };
 
 enum kind {
@@ -76,6 +78,8 @@ enum result_word {
   RESULT_INODE = 6,
   RESULT_LINKS = 8,
   RESULT_XATTRS_KEPT = 9,
+  RESULT_OVERRIDE_IS_LONG = 10,
+  RESULT_SIZE = 11,
 };
 
 /* Index into SYSCALLS. 0 stands for "no failure" wherever a function returns one. */
@@ -101,6 +105,7 @@ enum call {
   CALL_FREMOVEXATTR,
   CALL_PREAD,
   CALL_FSYNC,
+  CALL_LSEEK,
   CALL_COUNT,
 };
 
@@ -108,6 +113,7 @@ enum call {
 #define CALL_NAMES                                                                                             \
   {"",         "openat",    "openat2",    "mkdirat",    "symlinkat", "linkat",   "unlinkat",                   \
    "write",    "ftruncate", "fsetxattr",  "fchmod",     "utimensat", "close",    "fstatat",                    \
-   "readlinkat", "getdents64", "malloc",  "fgetxattr",  "fremovexattr", "pread", "fsync"}
+   "readlinkat", "getdents64", "malloc",  "fgetxattr",  "fremovexattr", "pread", "fsync",  \
+   "lseek"}
 
 #endif

@@ -75,7 +75,7 @@ static enum status file_attributes(struct writer *writer) {
   if (attributes_set(file->fd, &file->metadata, xattrs, &writer->listed, &writer->report))
     return file_fail(writer, writer->report.call, writer->report.error);
   mode_t mode = host_mode(&file->metadata);
-  if ((mode & writer->umask) && RETRY(fchmod(file->fd, mode)) < 0) return file_fail(writer, CALL_FCHMOD, errno);
+  if (must_set_mode(writer, mode) && RETRY(fchmod(file->fd, mode)) < 0) return file_fail(writer, CALL_FCHMOD, errno);
   struct timespec times[2];
   attributes_times(file->metadata.mtime, file->metadata.mtime_ns, times);
   if (RETRY(futimens(file->fd, times)) < 0) return file_fail(writer, CALL_UTIMENSAT, errno);

@@ -87,6 +87,16 @@ static enum status overlay(struct finish *finish, struct buffer *entry, const st
   return DONE;
 }
 
+/* A copy goes its own way from the moment it was made (H10). */
+static enum status copy_group(struct finish *finish, const struct record *copy) {
+  if (!finish->learns) return DONE;
+  struct buffer base = {0};
+  enum status status = load_base(finish, copy->group, &base);
+  if (!status) status = store_base(finish, copy->copy, &base);
+  buffer_free(&base);
+  return status;
+}
+
 static enum status overlay_group(struct finish *finish, const struct record *meta) {
   if (!finish->learns) return DONE;
   struct buffer base = {0};
@@ -253,6 +263,8 @@ static enum status apply(struct finish *finish, const struct record *record) {
       return add_note_line(finish, record);
     case RECORD_DEFERRED:
       return keep_record(finish, &line->deferred, record);
+    case RECORD_COPY:
+      return copy_group(finish, record);
   }
   return stop_with(finish, CALL_PREAD, EIO);
 }

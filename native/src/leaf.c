@@ -9,7 +9,7 @@
 enum { LONGEST_TARGET = 4095, IMPLIED_MODE = 0755 };
 
 enum status suspend_at(struct writer *writer, const struct leaf *leaf) {
-  int error = leaf_stat(leaf, &writer->report);
+  int error = leaf_stat(&writer->parents, leaf, &writer->report);
   if (error) return fail_at(writer, leaf, CALL_FSTATAT, error);
   report_name(&writer->report, leaf_path(leaf));
   return suspend(&writer->report, EEXIST, true);
@@ -39,6 +39,7 @@ static uint32_t listed_count(const struct buffer *listed) {
 }
 
 enum status remember(struct writer *writer, const struct record *head, struct bytes path, struct bytes link) {
+  if (report_is_noteworthy(&writer->report)) report_name(&writer->report, path);
   enum call failed = records_add(&writer->records, head, path, link, buffer_bytes(&writer->listed),
                                  writer->listed.used ? listed_count(&writer->listed) : 0);
   return failed ? fail(&writer->report, failed, errno) : DONE;
@@ -53,7 +54,7 @@ static enum status put_directory_attributes(struct writer *writer, int fd, const
 static enum status dress_directory(struct writer *writer, int fd, const struct command *command, mode_t mode) {
   bool is_implied = command->flags & FLAG_IMPLIED;
   if (!is_implied && put_directory_attributes(writer, fd, command)) return FAILED;
-  if ((mode & writer->umask) && RETRY(fchmod(fd, mode)) < 0) return fail(&writer->report, CALL_FCHMOD, errno);
+  if (must_set_mode(writer, mode) && RETRY(fchmod(fd, mode)) < 0) return fail(&writer->report, CALL_FCHMOD, errno);
   return DONE;
 }
 
@@ -88,7 +89,7 @@ enum status change_directory(struct writer *writer, const struct command *comman
   const char *name = leaf_is_root(&leaf) ? "." : leaf.name;
   int fd = RETRY(openat(leaf.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0) return fail_at(writer, &leaf, CALL_OPENAT, errno);
-  status = command->flags & FLAG_NO_XATTR ? DONE : attributes_clear(fd, &writer->report);
+  status = command->flags & FLAG_NO_XATTR ? DONE : attributes_clear(fd, command->flags & FLAG_PRIVILEGED, &writer->report);
   if (!status) status = put_directory_attributes(writer, fd, command);
   if (!status && RETRY(fchmod(fd, host_mode(&command->metadata))) < 0)
     status = fail(&writer->report, CALL_FCHMOD, errno);
@@ -123,8 +124,7 @@ enum status make_symlink(struct writer *writer, const struct command *command) {
   return remember(writer, &record, leaf_path(&leaf), command->link);
 }
 
-/* The group of the inode at a leaf, made when it has none: then `target` is where the inode got its record. */
-static enum status join_group(struct writer *writer, const struct leaf *target, uint32_t *group) {
+enum status join_group(struct writer *writer, const struct leaf *target, uint32_t *group) {
   *group = links_find(&writer->links, writer->report.inode);
   if (*group) return DONE;
   enum call failed = links_add(&writer->links, writer->report.inode, leaf_path(target), group);
@@ -133,19 +133,38 @@ static enum status join_group(struct writer *writer, const struct leaf *target, 
   return remember(writer, &origin, leaf_path(target), no_bytes());
 }
 
+enum status find_target(struct writer *writer, struct bytes path, struct leaf *target) {
+  enum status status = leaf_find(&writer->parents, path, target, &writer->report);
+  if (status) return status == SUSPENDED ? fail(&writer->report, CALL_LINKAT, writer->report.error) : status;
+  return leaf_is_root(target) ? fail_at(writer, target, CALL_LINKAT, EPERM) : DONE;
+}
+
+/* Whether the writer's own limit is met; the file system's shows in linkat. */
+static bool is_full(struct writer *writer, const struct leaf *target) {
+  return writer->most_links && leaf_stat(&writer->parents, target, &writer->report) == 0 &&
+         writer->report.links >= writer->most_links;
+}
+
+/* The target can have no more names: the rules decide (H10). */
+static enum status suspend_full(struct writer *writer, const struct leaf *leaf) {
+  report_name(&writer->report, leaf_path(leaf));
+  return suspend(&writer->report, EMLINK, true);
+}
+
 enum status make_link(struct writer *writer, const struct command *command) {
   struct leaf leaf, target;
   enum status status = leaf_find(&writer->parents, command->path, &leaf, &writer->report);
   if (status) return status;
   if (leaf_is_root(&leaf)) return suspend_at(writer, &leaf);
-  status = leaf_find(&writer->parents, command->link, &target, &writer->report);
-  if (status) return status == SUSPENDED ? fail(&writer->report, CALL_LINKAT, writer->report.error) : status;
-  if (leaf_is_root(&target)) return fail_at(writer, &target, CALL_LINKAT, EPERM);
+  status = find_target(writer, command->link, &target);
+  if (status) return status;
+  if (is_full(writer, &target)) return suspend_full(writer, &leaf);
   if (RETRY(linkat(target.fd, target.name, leaf.fd, leaf.name, 0)) < 0) {
     if (errno == EEXIST) return suspend_at(writer, &leaf);
+    if (errno == EMLINK) return suspend_full(writer, &leaf);
     return fail_at(writer, errno == ENOENT ? &target : &leaf, CALL_LINKAT, errno);
   }
-  int error = leaf_stat(&leaf, &writer->report);
+  int error = leaf_stat(&writer->parents, &leaf, &writer->report);
   if (error) return fail_at(writer, &leaf, CALL_FSTATAT, error);
   struct record record = {.type = RECORD_LINK, .entry = command->entry};
   if (join_group(writer, &target, &record.group)) return FAILED;
@@ -169,7 +188,7 @@ enum status remove_leaf(struct writer *writer, const struct command *command) {
   if (status == SUSPENDED) return fail(&writer->report, CALL_UNLINKAT, writer->report.error);
   if (status) return status;
   if (leaf_is_root(&leaf)) return fail_at(writer, &leaf, CALL_UNLINKAT, EINVAL);
-  int error = leaf_stat(&leaf, &writer->report);
+  int error = leaf_stat(&writer->parents, &leaf, &writer->report);
   if (error) return fail_at(writer, &leaf, CALL_FSTATAT, error);
   enum call failed = remove_at(leaf.fd, leaf.name, forget_inode, writer);
   if (failed) return fail_at(writer, &leaf, failed, errno);
@@ -191,7 +210,7 @@ enum status stat_leaf(struct writer *writer, const struct command *command) {
   if (status) return status;
   report->at_leaf = true;
   report_name(report, leaf_path(&leaf));
-  int error = leaf_stat(&leaf, report);
+  int error = leaf_stat(&writer->parents, &leaf, report);
   if (error && error != ENOENT) return fail_at(writer, &leaf, CALL_FSTATAT, error);
   report->error = error;
   return DONE;
@@ -202,9 +221,11 @@ enum status stat_leaf(struct writer *writer, const struct command *command) {
 static enum status dress_inode(struct writer *writer, int fd, const struct command *command, unsigned mode_now) {
   struct metadata metadata = command->metadata;
   if (attributes_rewrite(fd, &metadata, &metadata.kind, &writer->report)) return FAILED;
-  if (attributes_add(fd, metadata.flags, command->xattrs, &writer->listed, &writer->report)) return FAILED;
+  /* A placeholder holds none of the image's attributes (S6). */
+  int holder = metadata.kind == KIND_FILE ? fd : -1;
+  if (attributes_add(holder, metadata.flags, command->xattrs, &writer->listed, &writer->report)) return FAILED;
   mode_t mode = host_mode(&metadata);
-  if (mode != (mode_now & 07777) && RETRY(fchmod(fd, mode)) < 0) return fail(&writer->report, CALL_FCHMOD, errno);
+  if ((mode != (mode_now & 07777) || writer->report.has_acls) && RETRY(fchmod(fd, mode)) < 0) return fail(&writer->report, CALL_FCHMOD, errno);
   struct timespec times[2];
   attributes_times(metadata.mtime, metadata.mtime_ns, times);
   if (RETRY(futimens(fd, times)) < 0) return fail(&writer->report, CALL_UTIMENSAT, errno);
@@ -235,7 +256,7 @@ enum status change_inode(struct writer *writer, const struct command *command) {
   struct leaf leaf;
   enum status status = leaf_find(&writer->parents, command->path, &leaf, &writer->report);
   if (status) return status;
-  int error = leaf_stat(&leaf, &writer->report);
+  int error = leaf_stat(&writer->parents, &leaf, &writer->report);
   if (error) return fail_at(writer, &leaf, CALL_FSTATAT, error);
   if (writer->report.kind == KIND_DIR) return fail_at(writer, &leaf, CALL_OPENAT, EISDIR);
   status = writer->report.kind == KIND_SYMLINK ? change_symlink(writer, &leaf, command)

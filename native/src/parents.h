@@ -19,7 +19,8 @@ struct parent {
 
 struct parents {
   int root;
-  bool walk;
+  bool walk;  /* without openat2 */
+  bool folds; /* the file system takes other names for the same: each name found is compared (E15) */
   uint64_t clock;
   struct parent *last;
   unsigned count;
@@ -52,7 +53,7 @@ static inline struct bytes leaf_path(const struct leaf *leaf) {
   return (struct bytes){leaf->path, leaf->length};
 }
 
-void parents_init(struct parents *parents, int root, bool walk);
+void parents_init(struct parents *parents, int root, bool walk, bool folds);
 
 /* Closes all descriptors. To be called whenever a directory or symlink of the tree is removed. */
 void parents_clear(struct parents *parents);
@@ -63,14 +64,14 @@ bool parents_add(struct parents *parents, struct bytes canonical, uint32_t depth
 
 /*
  * Finds the directory of a cleaned path. SUSPENDED: `report` names the canonical path of the first part of the way that
- * is missing (ENOENT) or is no directory (ENOTDIR).
+ * is missing (ENOENT) or is no directory (ENOTDIR). FAILED with EEXIST: a part of it is there by another spelling (E15).
  */
 enum status parents_find(struct parents *parents, struct bytes path, struct place *place, struct report *report);
 
 /* The same for the parent of a cleaned path, with the last component beside it. */
 enum status leaf_find(struct parents *parents, struct bytes path, struct leaf *leaf, struct report *report);
 
-/* Fills in what is at a leaf, not following it. Returns 0 or errno. */
-int leaf_stat(const struct leaf *leaf, struct report *report);
+/* Fills in what is at a leaf, not following it. Returns 0 or errno; EEXIST for a name that is spelled otherwise (E15). */
+int leaf_stat(const struct parents *parents, const struct leaf *leaf, struct report *report);
 
 #endif

@@ -17,6 +17,7 @@ enum record_type {
   RECORD_META,     /* other owner, mode, time and more xattrs: of the path, or of inode `group` if not 0 */
   RECORD_NOTE,     /* comment after the path's line */
   RECORD_DEFERRED, /* line of its own at the path's place */
+  RECORD_COPY,     /* inode `copy` is from here on what inode `group` is at this moment */
 };
 
 enum record_flag { RECORD_IMPLIED = 1 };
@@ -28,7 +29,7 @@ struct record {
   uint64_t sequence;
   uint64_t size;
   int64_t mtime;
-  uint32_t mtime_ns, mode, uid, gid, crc, dev_major, dev_minor, entry, group;
+  uint32_t mtime_ns, mode, uid, gid, crc, dev_major, dev_minor, entry, group, copy;
   uint32_t path_length, link_length, xattr_count, xattr_length;
 };
 

@@ -65,10 +65,11 @@ static struct writer *open_writer(const char *root, const char *scratch, const c
 
 napi_value export_writer_open(napi_env env, napi_callback_info info) {
   struct arguments arguments;
-  bool walk;
-  uint64_t umask;
-  if (!read_arguments(env, info, 4, &arguments) || !read_boolean(&arguments, 2, &walk) ||
-      !read_integer(&arguments, 3, 0777, &umask))
+  bool walk, folds;
+  uint64_t umask, most_links;
+  if (!read_arguments(env, info, 6, &arguments) || !read_boolean(&arguments, 2, &walk) ||
+      !read_integer(&arguments, 3, 0777, &umask) || !read_boolean(&arguments, 4, &folds) ||
+      !read_integer(&arguments, 5, UINT32_MAX, &most_links))
     return NULL;
   char *root = read_path(&arguments, 0);
   char *scratch = root ? read_path(&arguments, 1) : NULL;
@@ -81,9 +82,10 @@ napi_value export_writer_open(napi_env env, napi_callback_info info) {
   if (!has_paths) return NULL;
   if (!writer) return throw_system(env, call, error);
   writer->umask = (mode_t)umask;
+  writer->most_links = most_links;
   writer->file.fd = -1;
   writer->crc = crc32c_best();
-  parents_init(&writer->parents, writer->root, walk);
+  parents_init(&writer->parents, writer->root, walk, folds);
   records_init(&writer->records, writer->scratch);
   links_init(&writer->links, writer->scratch);
   return wrap_handle(env, writer, &WRITER_TAG, finalize);
@@ -114,6 +116,8 @@ static enum status run_command(struct writer *writer, const struct command *comm
       return change_inode(writer, command);
     case OP_NOTE:
       return add_note(writer, command);
+    case OP_COPY:
+      return make_copy(writer, command);
   }
   return fail(&writer->report, CALL_NONE, ENOSYS);
 }
@@ -129,6 +133,9 @@ static void write_result(const struct report *report, int32_t *result, uint8_t *
   result[RESULT_INODE + 1] = (int32_t)(uint32_t)(report->inode >> 32);
   result[RESULT_LINKS] = (int32_t)report->links;
   result[RESULT_XATTRS_KEPT] = (int32_t)report->xattrs_kept;
+  result[RESULT_OVERRIDE_IS_LONG] = report->override_is_long;
+  result[RESULT_SIZE] = (int32_t)(uint32_t)report->size;
+  result[RESULT_SIZE + 1] = (int32_t)(uint32_t)(report->size >> 32);
   if (report->name_length) memcpy(name, report->name, report->name_length);
 }
 
@@ -161,12 +168,13 @@ napi_value export_writer_run(napi_env env, napi_callback_info info) {
       !read_room(&arguments, 7, NAME_BYTES, &name, &name_room))
     return NULL;
   report_clear(&writer->report);
-  writer->report.xattrs_kept = 0;
-  for (; first < end; first++) {
+  while (first < end) {
     struct command command;
     const char *wrong = command_decode(&command, words + first * STRIDE, slab, arena);
     if (wrong) return throw_command(env, first, wrong);
     if (run_command(writer, &command)) break;
+    first++;
+    if (report_is_noteworthy(&writer->report)) break;
   }
   write_result(&writer->report, result, name);
   return make_number(env, (double)first);

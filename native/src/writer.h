@@ -25,6 +25,7 @@ struct open_file {
 struct writer {
   int root, scratch; /* -1 when closed */
   mode_t umask;
+  uint64_t most_links; /* names an inode may have; 0: as many as the file system lets it have */
   bool is_finished;
   struct parents parents;
   struct open_file file;
@@ -46,6 +47,11 @@ static inline enum status fail_at(struct writer *writer, const struct leaf *leaf
   return fail(&writer->report, call, error);
 }
 
+/* Whether `mode` must be set although it was asked for when the inode was made. */
+static inline bool must_set_mode(const struct writer *writer, mode_t mode) {
+  return (mode & writer->umask) || writer->report.has_acls;
+}
+
 /* Something is at the leaf already: the rules decide (O table). What it is goes along. */
 enum status suspend_at(struct writer *writer, const struct leaf *leaf);
 
@@ -54,6 +60,18 @@ struct record entry_record(const struct metadata *metadata, uint32_t entry);
 
 /* Adds a record, xattrs taken from `writer->listed`. */
 enum status remember(struct writer *writer, const struct record *head, struct bytes path, struct bytes link);
+
+/*
+ * The group of the inode that the report speaks of, made when it has none: then `target` is where the inode got its
+ * record.
+ */
+enum status join_group(struct writer *writer, const struct leaf *target, uint32_t *group);
+
+/* Where a hard link comes from. */
+enum status find_target(struct writer *writer, struct bytes path, struct leaf *target);
+
+/* copy.c */
+enum status make_copy(struct writer *writer, const struct command *command);
 
 /* file.c */
 enum status file_begin(struct writer *writer, const struct command *command);

@@ -6,13 +6,18 @@ import { openOptions } from './session.js';
 export interface LayersOptions extends CommonOptions {
   readonly layerPath?: string;
   readonly platform?: string;
+  readonly statFormat?: 'containers' | 'libkrun';
   readonly overlay?: boolean;
 }
 
 /** `sluice layers REFERENCE`: directories bottom to top, or one `lowerdir=` text, topmost first. */
 export async function layers(reference: string, options: LayersOptions): Promise<number> {
-  const { layerPath, platform } = options;
-  const query = { ...(layerPath !== undefined && { layerPath }), ...(platform !== undefined && { platform }) };
+  const { layerPath, platform, statFormat } = options;
+  const query = {
+    ...(layerPath !== undefined && { layerPath }),
+    ...(platform !== undefined && { platform }),
+    ...(statFormat !== undefined && { statFormat }),
+  };
   await using sluice = await Sluice.open(openOptions(options));
   const stack = await sluice.layers(reference, query);
   const paths = stack.map(({ path }) => path);

@@ -19,6 +19,9 @@ export interface TransferOptions extends CommonOptions, Partial<Budget> {
   readonly jobs?: number;
   readonly decoder?: DecoderName;
   readonly plainHttp?: boolean;
+  readonly statFormat?: 'containers' | 'libkrun';
+  readonly onMissingXattr?: 'error' | 'record';
+  readonly privilegedXattrs?: boolean;
   readonly sync: boolean;
   readonly maxManifestBytes?: number;
   readonly maxConfigBytes?: number;
@@ -50,11 +53,18 @@ export function addTransferOptions(command: Command): Command {
       new Option('--decoder <name>', 'decoder of gzip (default: auto)').choices(['auto', 'isal', 'zlib', 'pako']),
     )
     .option('--plain-http', 'speak plain HTTP with the host of the reference')
+    .addOption(
+      new Option(
+        '--on-missing-xattr <what>',
+        'on a file system without user xattrs: error, or record owners and modes in the sidecar alone (default: error)',
+      ).choices(['error', 'record']),
+    )
+    .option('--privileged-xattrs', 'set security.*, trusted.* and system.* attributes where permitted')
     .option('--no-sync', 'do not sync; for stores that need not survive a power failure')
     .option('--max-compressed-bytes <n>', 'largest sum of packed layers (K, M, G: KiB, MiB, GiB)', parseBytes)
-    .option('--max-unpacked-bytes <n>', 'largest layer, unpacked', parseBytes)
+    .option('--max-unpacked-bytes <n>', 'largest sum of layers, unpacked', parseBytes)
     .option('--max-file-bytes <n>', 'largest file', parseBytes)
-    .option('--max-entries <n>', 'most entries of a layer', parseCount)
+    .option('--max-entries <n>', 'most entries of all layers', parseCount)
     .option('--max-meta-bytes <n>', 'largest extended header of an entry', parseBytes)
     .option('--max-ratio <n>', 'most unpacked bytes for a packed one', parseCount)
     .option('--ratio-grace-bytes <n>', 'unpacked bytes before the ratio counts', parseBytes)
@@ -67,7 +77,13 @@ export function addTransferOptions(command: Command): Command {
 export function addImageOptions(command: Command): Command {
   return command
     .option('-L, --layer-path <dir>', 'directory that takes the place of HOME/layers')
-    .option('--platform <os/arch[/variant]>', 'platform of the image, or any (default: this machine)');
+    .option('--platform <os/arch[/variant]>', 'platform of the image, or any (default: this machine)')
+    .addOption(
+      new Option(
+        '--stat-format <form>',
+        'how devices are written: as containers/storage and fuse-overlayfs read them, or as libkrun does (default: containers)',
+      ).choices(['containers', 'libkrun']),
+    );
 }
 
 const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };

@@ -1,6 +1,6 @@
 import { SluiceError, type ErrorDetail } from '../errors.js';
 import { Batch } from './batch.js';
-import { FLAG, KIND, OP, WORD, XATTR } from './commands.js';
+import { FLAG, KIND, OP, WORD } from './commands.js';
 import { createDeferredLinks, type DeferredLinks } from './deferred.js';
 import type { Meter } from './meter.js';
 import { cleanName, printable } from './path.js';
@@ -11,13 +11,15 @@ import { createTarReader, type TarHandler, type TarReader } from './tar/reader.j
 import type { Metadata, Tree, TreeListener } from './tree.js';
 import type { Warnings } from './warnings.js';
 import { createWhiteouts, type Whiteouts } from './whiteouts.js';
-import { CAPABILITY_COPY, decideXattr } from './xattr-policy.js';
+import { mostPackedBytes, packXattrs, type PackedXattrs } from './xattrs.js';
 
 export interface ApplyOptions {
   readonly tree: Tree;
   readonly meter: Meter;
   /** Limit of one meta header (B5). */
   readonly maxMetaBytes: number;
+  /** Whether attributes that need privileges are set (M15). */
+  readonly isPrivileged: boolean;
   readonly warnings: Warnings;
 }
 
@@ -29,7 +31,6 @@ export interface Apply extends Stage {
   readonly composeRequired: boolean;
 }
 
-const XATTR_HEAD_BYTES = 9;
 const ROOT_METADATA: Metadata = { mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 };
 
 export function createApply(options: ApplyOptions): Apply {
@@ -39,6 +40,7 @@ export function createApply(options: ApplyOptions): Apply {
 class Applier implements Apply, TarHandler, TreeListener {
   readonly #tree: Tree;
   readonly #meter: Meter;
+  readonly #isPrivileged: boolean;
   readonly #warnings: Warnings;
   readonly #reader: TarReader;
   readonly #links: DeferredLinks;
@@ -52,21 +54,18 @@ class Applier implements Apply, TarHandler, TreeListener {
   /** Whether the current entry's data are written, and whether its last command is in the batch. */
   #isWriting = false;
   #isOpenInBatch = false;
-  /** Name of a file whose data go on after the batch that began it. */
-  #openPath: Uint8Array = new Uint8Array(0);
-  /** The batch ends with this entry: an attribute that can't be set is then known to be its own (M16). */
-  #endsBatch = false;
   #hasData = false;
   #offset = 0;
   /** Offset of the open file's command, for the command that finishes it. */
   #index = 0;
 
-  constructor({ tree, meter, maxMetaBytes, warnings }: ApplyOptions) {
+  constructor({ tree, meter, maxMetaBytes, isPrivileged, warnings }: ApplyOptions) {
     this.#tree = tree;
     this.#meter = meter;
+    this.#isPrivileged = isPrivileged;
     this.#warnings = warnings;
     this.#reader = createTarReader(this, maxMetaBytes);
-    this.#links = createDeferredLinks(tree, warnings);
+    this.#links = createDeferredLinks({ tree, meter, warnings });
     this.#whiteouts = createWhiteouts(tree);
     tree.listener = this;
   }
@@ -93,8 +92,8 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#meter.header();
   }
 
-  beforeRemoval(): void {
-    this.#links.makeWaiting();
+  beforeRemoval(path: Uint8Array): void {
+    this.#links.beforeRemoval(path);
   }
 
   beforeImplied(): boolean {
@@ -117,7 +116,6 @@ class Applier implements Apply, TarHandler, TreeListener {
   data(bytes: Uint8Array, start: number, end: number, offset: number): void {
     if (!this.#isWriting) return;
     const batch = this.#batch;
-    if (this.#hasData && this.#isOpenInBatch) this.#openPath = batch.path(batch.count - 1).slice();
     if (!this.#isOpenInBatch || this.#hasData) this.#addWrite();
     const at = batch.last;
     batch.set(at, WORD.DATA, start);
@@ -137,22 +135,15 @@ class Applier implements Apply, TarHandler, TreeListener {
   }
 
   #addWrite(): void {
-    if (this.#batch.isFull || !this.#batch.fits(this.#openPath.length)) this.#flush();
-    const batch = this.#batch;
-    const at = batch.add(OP.WRITE, this.#index, this.#offset);
-    // The writer knows the file; errors and warnings need its name.
-    batch.set(at, WORD.PATH, batch.copy(this.#openPath, 0, this.#openPath.length));
-    batch.set(at, WORD.PATH_LENGTH, this.#openPath.length);
+    if (this.#batch.isFull) this.#flush();
+    this.#batch.add(OP.WRITE, this.#index, this.#offset);
     this.#isOpenInBatch = true;
     this.#hasData = false;
   }
 
   #flush(): void {
-    const batch = this.#batch;
-    if (this.#isWriting && batch.count > 0) this.#openPath = batch.path(batch.count - 1).slice();
-    if (batch.count > 0) this.#tree.run(batch, this.#slab);
+    if (this.#batch.count > 0) this.#tree.run(this.#batch, this.#slab);
     this.#isOpenInBatch = false;
-    this.#endsBatch = false;
   }
 
   #begin(entry: Entry): void {
@@ -188,7 +179,6 @@ class Applier implements Apply, TarHandler, TreeListener {
         decision satisfies never;
     }
     this.#noteOddNames(batch.arena, start, end, entry.offset);
-    if (decision.kind === 'placeholder') this.#noteLongOverride(entry, decision.as, batch.arena.subarray(start, end));
     this.#encode(entry, decision, start, length);
   }
 
@@ -226,35 +216,23 @@ class Applier implements Apply, TarHandler, TreeListener {
   }
 
   #encodeXattrs(at: number, entry: Entry, decision: Decision): void {
-    const batch = this.#batch;
     const canHold = decision.kind === 'file' || decision.kind === 'directory' || decision.kind === 'root';
-    let count = 0;
-    const add = (flag: number, name: Uint8Array, value: Uint8Array): void => {
-      const head = batch.copy(NO_HEAD, 0, XATTR_HEAD_BYTES);
-      const view = new DataView(batch.arena.buffer, batch.arena.byteOffset + head);
-      view.setUint8(0, flag);
-      view.setUint32(1, name.length, true);
-      view.setUint32(5, value.length, true);
-      batch.copy(name, 0, name.length);
-      batch.copy(value, 0, value.length);
-      count++;
-    };
-    batch.set(at, WORD.XATTR, batch.arenaLength);
-    for (const { name, value } of entry.xattrs) {
-      const decided = decideXattr(Buffer.from(name).toString('latin1'), canHold);
-      add(decided.flag, name, value);
-      if (decided.flag === XATTR.SET || decided.hasCopy) this.#endsBatch = true;
-      if (decided.hasCopy) add(XATTR.SET_UNLISTED, CAPABILITY_COPY, value);
-      if (decided.warning) {
-        this.#warnings.add(
-          decided.warning,
-          'an extended attribute is kept in the sidecar alone',
-          spanText(entry.name),
-          entry.offset,
-        );
-      }
+    const { bytes, count } = this.#packXattrs(entry, canHold);
+    this.#batch.set(at, WORD.XATTR, this.#batch.copy(bytes, 0, bytes.length));
+    this.#batch.set(at, WORD.XATTR_COUNT, count);
+  }
+
+  #packXattrs(entry: Entry, canHold: boolean): PackedXattrs {
+    const packed = packXattrs(entry.xattrs, { canHold, isPrivileged: this.#isPrivileged });
+    for (const rule of packed.warnings) {
+      this.#warnings.add(
+        rule,
+        'an extended attribute is kept in the sidecar alone',
+        spanText(entry.name),
+        entry.offset,
+      );
     }
-    batch.set(at, WORD.XATTR_COUNT, count);
+    return packed;
   }
 
   /** A link entry ends the batch: it must see the tree as it is (N10). */
@@ -266,18 +244,9 @@ class Applier implements Apply, TarHandler, TreeListener {
     const length = cleanName(link, target, 0);
     const metadata = { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, mtimeNs: entry.mtimeNs };
     this.#noteOddNames(path, 0, path.length, offset);
-    this.#links.read({ target: target.subarray(0, length), path, metadata, entry: this.entries, offset });
-  }
-
-  /** Readers of libkrun's kind take 32 bytes and drop what is longer; only devices' values get there (M9). */
-  #noteLongOverride({ uid, gid, mode, devMajor, devMinor, offset }: Entry, kind: number, path: Uint8Array): void {
-    if (kind === KIND.FIFO) return;
-    const isLibkrun = (this.#tree.flags & FLAG.LIBKRUN) !== 0;
-    const type = kind === KIND.CHAR ? 'char' : 'block';
-    const device = isLibkrun ? `${deviceNumber(devMajor, devMinor)}` : `${type}-${devMajor}-${devMinor}`;
-    const value = `${uid}:${gid}:0${((kind << 12) | mode).toString(8)}:${device}`;
-    if (value.length <= MAX_OVERRIDE_BYTES) return;
-    this.#warnings.add('M9', 'a value is too long for some readers', printable(path), offset);
+    // What it will be of is not known yet; the writer keeps what the inode cannot hold.
+    const xattrs = this.#packXattrs(entry, true);
+    this.#links.read({ target: target.subarray(0, length), path, metadata, xattrs, entry: this.entries, offset });
   }
 
   #noteOddNames(path: Uint8Array, start: number, end: number, offset: number): void {
@@ -291,23 +260,11 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   /** Makes sure that the entry's names and attributes fit the arena, and its command the batch. */
   #reserve({ name, link, xattrs }: Entry): void {
-    let length = name.end - name.start + link.end - link.start;
-    for (const xattr of xattrs)
-      length += XATTR_HEAD_BYTES * 2 + xattr.name.length + CAPABILITY_COPY.length + xattr.value.length * 2;
-    if (this.#batch.isFull || this.#endsBatch || !this.#batch.fits(length)) this.#flush();
+    const length = name.end - name.start + link.end - link.start + mostPackedBytes(xattrs);
+    if (this.#batch.isFull || !this.#batch.fits(length)) this.#flush();
     if (!this.#batch.fits(length)) this.#batch.grow(length);
   }
 }
-
-/** What libkrun's readers take of a value. */
-const MAX_OVERRIDE_BYTES = 32;
-
-/** Linux's dev_t (M5). */
-function deviceNumber(major: number, minor: number): number {
-  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
-}
-
-const NO_HEAD = new Uint8Array(XATTR_HEAD_BYTES);
 
 function commandOf(decision: Exclude<Decision, { kind: 'skip' | 'link' }>): {
   op: number;

@@ -2,6 +2,8 @@ import { STRIDE, WORD } from './commands.js';
 
 const MAX_COMMANDS = 256;
 const ARENA_BYTES = 128 * 1024;
+/** Beyond so many bytes a view costs less than a loop. */
+const LONG_COPY_BYTES = 256;
 const TWO_32 = 4294967296;
 
 /** Commands for the writer and the bytes they refer to, filled and run again and again. */
@@ -57,7 +59,8 @@ export class Batch {
 
   copy(bytes: Uint8Array, start: number, end: number): number {
     const at = this.arenaLength;
-    for (let i = start; i < end; i++) this.arena[at + i - start] = bytes[i]!;
+    if (end - start > LONG_COPY_BYTES) this.arena.set(bytes.subarray(start, end), at);
+    else for (let i = start; i < end; i++) this.arena[at + i - start] = bytes[i]!;
     this.arenaLength += end - start;
     return at;
   }

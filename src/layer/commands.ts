@@ -54,7 +54,10 @@ export const OP = {
   /** Gives a directory that exists (or the root) the metadata of a later entry. */
   DIR_META: 4,
   SYMLINK: 5,
-  /** `linkat` without follow from LINK to PATH; the sidecar line of PATH names its group. */
+  /**
+   * `linkat` without follow from LINK to PATH; the sidecar line of PATH names its group. Suspends with EMLINK when LINK
+   * can have no more names.
+   */
   LINK: 6,
   /** Removes whatever is at PATH, whole trees included, forgets its records and empties the cache of parents. */
   REMOVE: 7,
@@ -70,6 +73,8 @@ export const OP = {
    * FILE, DIR, DIR_META, SYMLINK, LINK or REMOVE of PATH drops it. With DEFERRED: LINK is the cleaned target.
    */
   NOTE: 10,
+  /** Makes PATH a file or symlink of its own that is what LINK is at this moment (H10). */
+  COPY: 11,
 } as const;
 
 export const FLAG = {
@@ -86,6 +91,8 @@ export const FLAG = {
   MARKER: 32,
   /** STAT: suspend at a part of the way that is missing or no directory, as the commands that make something do. */
   PARENTS: 64,
+  /** DIR_META: an earlier entry may have set attributes beside `user.*`; they go too (M15). */
+  PRIVILEGED: 128,
 } as const;
 
 /** Entry kinds, as the type bits of `st_mode` shifted right by 12. */
@@ -103,9 +110,9 @@ export const XATTR = {
 
 export const STATUS = {
   DONE: 0,
-  /** The rules must decide: ERRNO is EEXIST at the leaf, ENOENT or ENOTDIR on the way; `name` is where. */
+  /** The rules must decide: ERRNO is EEXIST or EMLINK at the leaf, ENOENT or ENOTDIR on the way; `name` is where. */
   SUSPENDED: 1,
-  /** The machine failed, or a limit of N3 was met (ELOOP, ENAMETOOLONG): ERRNO, SYSCALL. */
+  /** The machine failed, a limit of N3 was met (ELOOP, ENAMETOOLONG), or a name folds (EEXIST, E15): ERRNO, SYSCALL. */
   FAILED: 2,
 } as const;
 
@@ -117,7 +124,10 @@ export const RESULT = {
   SYSCALL: 2,
   /** 0: on the way to the parent; 1: the last component. */
   AT_LEAF: 3,
-  /** Length of the canonical path in `name`: of the leaf, or of the first part of the way that blocks. */
+  /**
+   * Length of the canonical path in `name`: of the leaf, or of the first part of the way that blocks. Of a command that
+   * was DONE, for STAT and with XATTRS_KEPT or OVERRIDE_IS_LONG alone.
+   */
   NAME_LENGTH: 4,
   /** STAT, and SUSPENDED with EEXIST or ENOTDIR: KIND of what is there, 0 for nothing (ERRNO says why). */
   KIND: 5,
@@ -125,10 +135,12 @@ export const RESULT = {
   INODE: 6,
   /** Its number of links. */
   LINKS: 8,
-  /** Image xattrs that could not be set in this run (M16). */
+  /** Image xattrs that the command could not set (M16). */
   XATTRS_KEPT: 9,
-  /** STAT: index of the entry that last gave the path's inode its metadata, −1 when unknown. Reserved. */
-  RESERVED: 10,
+  /** 1 when the override_stat that it set is longer than some readers take (M9). */
+  OVERRIDE_IS_LONG: 10,
+  /** Size in bytes of what KIND speaks of, two words. */
+  SIZE: 11,
 } as const;
 
 /** Names for RESULT.SYSCALL, in the order of `native/src/commands.h`. */
@@ -154,4 +166,5 @@ export const SYSCALLS = [
   'fremovexattr',
   'pread',
   'fsync',
+  'lseek',
 ] as const;

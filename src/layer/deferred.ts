@@ -1,19 +1,24 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
 import { printable } from './path.js';
+import type { Meter } from './meter.js';
 import type { Found, Metadata, Tree } from './tree.js';
 import type { Warnings } from './warnings.js';
+import type { PackedXattrs } from './xattrs.js';
 
-/** A hard-link entry that waits for its link to be made. */
+/** A hard-link entry that waits for its link to be made, kept by its destination's path. Paths are keys: see {@link keyOf}. */
 interface PendingLink {
   /** Canonical path of the target, or its cleaned name while nothing is there. */
-  readonly target: Uint8Array;
+  readonly target: string;
   /** What the target is, one of the writer's kinds; 0 while nothing is there. */
   readonly kind: number;
-  readonly path: Uint8Array;
+  readonly path: string;
   readonly metadata: Metadata;
+  readonly xattrs: PackedXattrs;
   readonly entry: number;
   readonly offset: number;
+  /** Removals that had happened when it was read. */
+  readonly since: number;
 }
 
 export interface LinkEntry {
@@ -21,17 +26,28 @@ export interface LinkEntry {
   readonly target: Uint8Array;
   readonly path: Uint8Array;
   readonly metadata: Metadata;
+  /** Added to those of the inode (H7). */
+  readonly xattrs: PackedXattrs;
   readonly entry: number;
   readonly offset: number;
 }
 
-/** Hard links, collected while the layer is read and made in the second pass (H1 to H9). */
+/** Hard links, collected while the layer is read and made in the second pass (H1 to H10). */
 export interface DeferredLinks {
   read(link: LinkEntry): void;
   /** Makes the links whose target is there, in entry order; true when there were any (H3). */
   makeWaiting(): boolean;
+  /** What is about to be replaced may be named by links that wait, or hold the place of links to come (H2, O3). */
+  beforeRemoval(path: Uint8Array): void;
   /** Second pass: all that is left. @returns paths of links whose target this layer does not have (H6) */
   finish(): ReadonlySet<string>;
+}
+
+export interface DeferredLinksOptions {
+  readonly tree: Tree;
+  /** Counts the copies that stand for links (H10). */
+  readonly meter: Meter;
+  readonly warnings: Warnings;
 }
 
 /** A path as a key: names are bytes. */
@@ -39,20 +55,63 @@ export function keyOf(path: Uint8Array): string {
   return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
 }
 
-export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLinks {
+function pathOf(key: string): Uint8Array {
+  return Buffer.from(key, 'latin1');
+}
+
+export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOptions): DeferredLinks {
   /** By destination, in entry order: a later link of one name takes the place of an earlier one. */
   const waiting = new Map<string, PendingLink>();
   const forward = new Map<string, PendingLink>();
-  const deferred = new Map<string, Uint8Array>();
+  const deferred = new Map<string, string>();
+  /** Names that were removed while forward links were pending, with the number of the last removal of each. */
+  const removed = new Map<string, number>();
+  let removals = 0;
+  /** By inode: the copy that takes the links its file can't (H10). Inode numbers are good until something is removed. */
+  const copies = new Map<bigint, Uint8Array>();
+
+  /** @returns false when a later entry holds the name, or its way, and wins (H3) */
+  const make = (target: Uint8Array, path: Uint8Array, offset: number): boolean => {
+    const made = tree.link(target, path);
+    if (made !== 'full') return made === 'made';
+    if (tree.stat(path).kind !== 0) return false;
+    const { inode, size } = tree.stat(target);
+    const copy = copies.get(inode);
+    if (copy && tree.link(copy, path) === 'made') return true;
+    admitCopy(size, path, offset);
+    tree.copy(copy ?? target, path);
+    copies.set(inode, path);
+    warnings.add('H10', 'a hard link is a copy, as its file can have no more names', printable(path), offset);
+    return true;
+  };
+
+  const admitCopy = (sizeBytes: number, path: Uint8Array, offset: number): void => {
+    try {
+      meter.file(sizeBytes);
+    } catch (error) {
+      throw error instanceof SluiceError ? error.with(placeOf(path, offset)) : error;
+    }
+  };
 
   const makeWaiting = (): boolean => {
     if (waiting.size === 0) return false;
     const links = [...waiting.values()];
     waiting.clear();
-    for (const link of links) {
-      if (tree.link(link.target, link.path)) tree.setInodeMetadata(link.path, link.kind, link.metadata);
+    for (const { target, path, offset, kind, metadata, xattrs } of links) {
+      const name = pathOf(path);
+      if (make(pathOf(target), name, offset)) tree.setInodeMetadata(name, kind, metadata, xattrs);
     }
     return true;
+  };
+
+  /** The target lies in the directory that the link replaces: it is linked elsewhere first (H1). */
+  const linkOutOfWay = (target: Uint8Array, kind: number, { path, metadata, xattrs, offset }: LinkEntry): void => {
+    const temporary = Buffer.from(`.sluice-link-${process.hrtime.bigint().toString(36)}`);
+    make(target, temporary, offset);
+    tree.remove(path);
+    make(temporary, path, offset);
+    tree.remove(temporary);
+    tree.setInodeMetadata(path, kind, metadata, xattrs);
   };
 
   const findTarget = (link: LinkEntry): Found => {
@@ -60,90 +119,96 @@ export function createDeferredLinks(tree: Tree, warnings: Warnings): DeferredLin
     return found.kind === 0 && makeWaiting() ? tree.stat(link.target) : found;
   };
 
+  /** Whether a directory on the way to the link was removed since: the link would have gone with it (O3). */
+  const isLost = ({ path, since }: PendingLink): boolean => {
+    if (removals === since) return false;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
+      if ((removed.get(path.slice(0, at)) ?? 0) > since) return true;
+    }
+    return false;
+  };
+
   /** The link itself, its target when that is a forward link, and so on: to be made from the end. */
   const chainOf = (first: PendingLink): PendingLink[] => {
     const chain = new Map<string, PendingLink>();
     for (let link: PendingLink | undefined = first; link;) {
-      const key = keyOf(link.path);
-      if (chain.has(key)) throw refused('H9', 'it is a ring of hard links with no file in it', link);
-      chain.set(key, link);
-      const found = tree.stat(link.target);
+      if (chain.has(link.path)) throw refused('H9', 'it is a ring of hard links with no file in it', link);
+      chain.set(link.path, link);
+      const found = tree.stat(pathOf(link.target));
       link = found.kind === 0 ? forward.get(keyOf(found.canonical)) : undefined;
     }
     return [...chain.values()].reverse();
   };
 
   const makeForward = (link: PendingLink): void => {
-    const key = keyOf(link.path);
-    forward.delete(key);
-    if (tree.stat(link.path).kind !== 0) return; // a later entry made that name, and wins (H3)
-    const found = tree.stat(link.target);
+    forward.delete(link.path);
+    const path = pathOf(link.path);
+    if (tree.stat(path).kind !== 0) return; // a later entry made that name, and wins (H3)
+    const found = tree.stat(pathOf(link.target));
     if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', link);
     if (found.kind !== 0) {
-      tree.link(found.canonical, link.path);
+      make(found.canonical, path, link.offset);
       return;
     }
-    const target = deferred.get(keyOf(found.canonical)) ?? found.canonical;
-    deferred.set(key, target);
-    tree.noteDeferred(link.path, target, link.metadata, link.entry);
-    warnings.add('H6', 'a hard link waits for a lower layer', printable(link.path), link.offset);
+    const target = deferred.get(keyOf(found.canonical)) ?? keyOf(found.canonical);
+    deferred.set(link.path, target);
+    tree.noteDeferred(path, pathOf(target), link.metadata, link.entry);
+    warnings.add('H6', 'a hard link waits for a lower layer', printable(path), link.offset);
   };
 
   return {
     makeWaiting,
+    beforeRemoval(path) {
+      makeWaiting();
+      copies.clear();
+      if (forward.size > 0) removed.set(keyOf(path), ++removals);
+    },
     read(link) {
       const found = findTarget(link);
-      if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', link);
+      const path = keyOf(link.path);
+      if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', { path, offset: link.offset });
       const there = tree.stat(link.path, true);
       const key = keyOf(there.canonical);
       if (found.kind !== 0 && there.kind !== 0 && there.inode === found.inode) {
         makeWaiting();
-        tree.setInodeMetadata(there.canonical, there.kind, link.metadata);
+        tree.setInodeMetadata(there.canonical, there.kind, link.metadata, link.xattrs);
         return;
       }
-      if (found.kind === 0 && keyOf(found.canonical) === key) throw refused('H9', 'it is a link to itself', link);
+      const target = keyOf(found.canonical);
+      if (found.kind === 0 && target === key)
+        throw refused('H9', 'it is a link to itself', { path, offset: link.offset });
       waiting.delete(key);
       forward.delete(key);
-      const pending = { ...link, path: there.canonical, target: found.canonical, kind: found.kind };
-      if (there.kind !== 0 && found.kind !== 0 && isBelow(found.canonical, there.canonical)) {
-        linkOutOfWay(tree, pending);
+      if (there.kind !== 0 && found.kind !== 0 && target.startsWith(`${key}/`)) {
+        linkOutOfWay(found.canonical, found.kind, { ...link, path: there.canonical });
         return;
       }
       if (there.kind !== 0) tree.remove(there.canonical);
+      if (found.kind === 0 && link.xattrs.count > 0) {
+        const why = 'attributes of a hard link that comes before its file are left out';
+        warnings.add('H7', why, printable(link.path), link.offset);
+      }
+      const pending = { ...link, path: key, target, kind: found.kind, since: removals };
       (found.kind === 0 ? forward : waiting).set(key, pending);
     },
     finish() {
       makeWaiting();
+      for (const link of forward.values()) if (isLost(link)) forward.delete(link.path);
       for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link);
       return new Set(deferred.keys());
     },
   };
 }
 
-function isBelow(path: Uint8Array, directory: Uint8Array): boolean {
-  return (
-    path.length > directory.length &&
-    path[directory.length] === 0x2f &&
-    Buffer.compare(path.subarray(0, directory.length), directory) === 0
-  );
+function placeOf(path: Uint8Array, offset: number): { entry: string; entryBase64: string; offset: number } {
+  return { entry: printable(path), entryBase64: Buffer.from(path).toString('base64'), offset };
 }
 
-/** The target lies in the directory that the link replaces: it is linked elsewhere first (H1). */
-function linkOutOfWay(tree: Tree, { target, kind, path, metadata }: PendingLink): void {
-  const temporary = Buffer.from(`.sluice-link-${process.hrtime.bigint().toString(36)}`);
-  tree.link(target, temporary);
-  tree.remove(path);
-  tree.link(temporary, path);
-  tree.remove(temporary);
-  tree.setInodeMetadata(path, kind, metadata);
-}
-
-function refused(rule: string, why: string, { path, offset }: { path: Uint8Array; offset: number }): SluiceError {
+function refused(rule: string, why: string, { path, offset }: { path: string; offset: number }): SluiceError {
+  const name = pathOf(path);
   return new SluiceError('ENTRY_REFUSED', {
-    message: `extracting the hard link "${printable(path)}": ${why}`,
+    message: `extracting the hard link "${printable(name)}": ${why}`,
     rule,
-    entry: printable(path),
-    entryBase64: Buffer.from(path).toString('base64'),
-    offset,
+    ...placeOf(name, offset),
   });
 }

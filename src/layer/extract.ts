@@ -5,7 +5,7 @@ import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
 import { openControl } from '../transfer/control.js';
-import type { ExtractTask, LayerFacts, Outcome, StatFormat } from '../transfer/protocol.js';
+import type { ExtractTask, LayerFacts, Outcome } from '../transfer/protocol.js';
 import { openUsage, type Usage } from '../transfer/usage.js';
 import { createApply } from './apply.js';
 import { readBlob } from './blob.js';
@@ -50,14 +50,14 @@ function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): La
   const digest = parseDigest(task.digest);
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
-  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask());
+  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask(), task.folds, 0);
   try {
     const meter = createMeter(task.budget, usage);
-    const { maxMetaBytes } = task.budget;
     const apply = createApply({
-      tree: new Tree(addon, writer, warnings, flagsOf(task.stat)),
+      tree: new Tree(addon, writer, warnings, flagsOf(task)),
       meter,
-      maxMetaBytes,
+      maxMetaBytes: task.budget.maxMetaBytes,
+      isPrivileged: task.privilegedXattrs,
       warnings,
     });
     const next = createDiffIdVerifier(diffId, apply);
@@ -77,12 +77,14 @@ function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): La
   }
 }
 
-function flagsOf(stat: StatFormat): number {
-  return stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
+/** What every command of a layer carries. */
+export function flagsOf({ stat, privilegedXattrs }: Pick<ExtractTask, 'stat' | 'privilegedXattrs'>): number {
+  const form = stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
+  return form | (privilegedXattrs ? FLAG.PRIVILEGED : 0);
 }
 
 /** Everything of the layer is on disk before anyone may rename it into place. */
-function syncFileSystem(directory: string): void {
+export function syncFileSystem(directory: string): void {
   const file = openSync(directory, 'r');
   try {
     native().syncfs(file);

@@ -5,9 +5,11 @@ import { Batch } from './batch.js';
 import { FLAG, KIND, OP, RESULT, STATUS, STRIDE, SYSCALLS, WORD } from './commands.js';
 import { printable } from './path.js';
 import type { Warnings } from './warnings.js';
+import type { PackedXattrs } from './xattrs.js';
 
-const { EEXIST, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOSPC, EDQUOT, EOPNOTSUPP } = constants.errno;
+const { EEXIST, EMLINK, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOSPC, EDQUOT, EOPNOTSUPP } = constants.errno;
 const NAME_BYTES = 8192;
+const TWO_32 = 4294967296;
 const NO_SLAB = new Uint8Array(0);
 
 /** What stands at a path, not followed. */
@@ -17,6 +19,7 @@ export interface Found {
   readonly inode: bigint;
   /** Relative to the root, every symlink on the way resolved; the path itself when the way does not lead there. */
   readonly canonical: Uint8Array;
+  readonly size: number;
 }
 
 /** Owner, mode and time that a command gives. */
@@ -30,8 +33,8 @@ export interface Metadata {
 
 /** What the tree asks while it resolves a conflict. */
 export interface TreeListener {
-  /** Before a name that exists is removed or replaced (H2). */
-  beforeRemoval(): void;
+  /** Before a name that exists is removed or replaced (H2). @param path canonical */
+  beforeRemoval(path: Uint8Array): void;
   /** Before an implied directory is made. @returns true when that may have changed what is missing */
   beforeImplied(): boolean;
   /** An implied directory counts as an entry (B4). */
@@ -62,7 +65,7 @@ export class Tree {
   /** Runs all commands and empties the batch. @param slab what DATA words count from */
   run(batch: Batch, slab: Uint8Array): void {
     for (let at = 0; at < batch.count;) {
-      at = this.#native.writerRun(
+      const end = this.#native.writerRun(
         this.#writer,
         slab,
         batch.arena,
@@ -72,9 +75,9 @@ export class Tree {
         this.#result,
         this.#name,
       );
-      const kept = this.#result[RESULT.XATTRS_KEPT]!;
-      if (kept > 0) this.#warn('M16', 'an extended attribute could not be set', batch, Math.min(at, batch.count - 1));
-      if (at < batch.count) this.#resolve(batch, at);
+      if (this.#result[RESULT.STATUS] === STATUS.DONE) this.#noteOdd(batch, end - 1);
+      else this.#resolve(batch, end);
+      at = end;
     }
     batch.reset();
   }
@@ -84,29 +87,42 @@ export class Tree {
     this.#one(OP.STAT, path, withParents ? FLAG.PARENTS : 0);
     const inode = (BigInt(this.#result[RESULT.INODE + 1]! >>> 0) << 32n) | BigInt(this.#result[RESULT.INODE]! >>> 0);
     const isOnWay = this.#result[RESULT.AT_LEAF] === 0;
-    return { kind: this.#result[RESULT.KIND]!, inode, canonical: isOnWay ? path.slice() : this.#canonical() };
+    const size = this.#result[RESULT.SIZE + 1]! * TWO_32 + (this.#result[RESULT.SIZE]! >>> 0);
+    return { kind: this.#result[RESULT.KIND]!, inode, canonical: isOnWay ? path.slice() : this.#canonical(), size };
   }
 
   /** Removes whatever is there, after the listener had its say. */
   remove(path: Uint8Array): void {
-    this.listener?.beforeRemoval();
+    this.listener?.beforeRemoval(path);
     this.#one(OP.REMOVE, path);
   }
 
-  /** @returns false when something stands at the path already, or stands in its way */
-  link(target: Uint8Array, path: Uint8Array): boolean {
-    const batch = this.#command(OP.LINK, path);
-    batch.set(0, WORD.LINK, batch.copy(target, 0, target.length));
-    batch.set(0, WORD.LINK_LENGTH, target.length);
+  /**
+   * @returns `taken` when something stands at the path already, or stands in its way; `full` when the target can have no
+   * more names (H10)
+   */
+  link(target: Uint8Array, path: Uint8Array): 'made' | 'taken' | 'full' {
+    const batch = this.#linkCommand(OP.LINK, target, path);
     const end = this.#native.writerRun(this.#writer, NO_SLAB, batch.arena, batch.words, 0, 1, this.#result, this.#name);
     if (end === 0 && this.#result[RESULT.STATUS] !== STATUS.SUSPENDED) throw this.#failure(batch, 0);
     batch.reset();
-    return end === 1;
+    if (end === 1) return 'made';
+    return this.#result[RESULT.ERRNO] === EMLINK ? 'full' : 'taken';
   }
 
-  /** Gives a hard link's inode the link entry's metadata (H7). @param kind what the inode is, one of {@link KIND} */
-  setInodeMetadata(path: Uint8Array, kind: number, metadata: Metadata): void {
-    const batch = this.#withMetadata(this.#command(OP.INODE_META, path), metadata);
+  /** Makes a file of its own that is what the target is now (H10). */
+  copy(target: Uint8Array, path: Uint8Array): void {
+    this.#runControl(this.#linkCommand(OP.COPY, target, path));
+  }
+
+  /**
+   * Gives a hard link's inode the link entry's metadata, and its attributes in addition (H7).
+   * @param kind what the inode is, one of {@link KIND}
+   */
+  setInodeMetadata(path: Uint8Array, kind: number, metadata: Metadata, { bytes, count }: PackedXattrs): void {
+    const batch = this.#withMetadata(this.#command(OP.INODE_META, path, bytes.length), metadata);
+    batch.set(0, WORD.XATTR, batch.copy(bytes, 0, bytes.length));
+    batch.set(0, WORD.XATTR_COUNT, count);
     batch.set(0, WORD.KIND, kind);
     batch.set(0, WORD.FLAGS, this.flags);
     this.#runControl(batch);
@@ -183,8 +199,17 @@ export class Tree {
     this.#runControl(batch);
   }
 
-  #command(op: number, path: Uint8Array): Batch {
+  #linkCommand(op: number, target: Uint8Array, path: Uint8Array): Batch {
+    const batch = this.#command(op, path);
+    batch.set(0, WORD.LINK, batch.copy(target, 0, target.length));
+    batch.set(0, WORD.LINK_LENGTH, target.length);
+    return batch;
+  }
+
+  /** @param more arena bytes to come, beside names */
+  #command(op: number, path: Uint8Array, more = 0): Batch {
     const batch = this.#control.count === 0 ? this.#control : new Batch();
+    if (!batch.fits(NAME_BYTES + more)) batch.grow(NAME_BYTES + more);
     const at = batch.add(op, 0, 0);
     batch.set(at, WORD.PATH, batch.copy(path, 0, path.length));
     batch.set(at, WORD.PATH_LENGTH, path.length);
@@ -208,18 +233,31 @@ export class Tree {
     return this.#name.slice(0, this.#result[RESULT.NAME_LENGTH]!);
   }
 
+  /** What the writer did, though not all that was asked (M16), or not as all readers like it (M9). */
+  #noteOdd(batch: Batch, index: number): void {
+    if (this.#result[RESULT.XATTRS_KEPT]! > 0)
+      this.#warn('M16', 'an extended attribute could not be set', batch, index);
+    if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1)
+      this.#warn('M9', 'owner, mode and device are too long for some readers', batch, index);
+  }
+
   #warn(rule: string, message: string, batch: Batch, index: number): void {
-    this.#warnings.add(rule, message, printable(batch.path(index)), batch.offsets[index]!);
+    this.#warnings.add(rule, message, printable(this.#pathOf(batch, index)), batch.offsets[index]!);
+  }
+
+  /** The name that a command gives; WRITE has none, and the writer says which file is open. */
+  #pathOf(batch: Batch, index: number): Uint8Array {
+    return batch.words[index * STRIDE + WORD.OP] === OP.WRITE ? this.#canonical() : batch.path(index);
   }
 
   #failure(batch: Batch, index: number): SluiceError {
     const errno = this.#result[RESULT.ERRNO]!;
     const syscall = SYSCALLS[this.#result[RESULT.SYSCALL]!] ?? '';
-    const path = batch.path(index);
+    const path = this.#pathOf(batch, index);
     const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? String(errno);
-    const { code, rule } = classify(errno, syscall);
+    const { code, rule, why = `${syscall} ${name}` } = classify(errno, syscall);
     return new SluiceError(code, {
-      message: `writing "${printable(path)}": ${syscall} ${name}`,
+      message: `writing "${printable(path)}": ${why}`,
       ...(rule && { rule }),
       entry: printable(path),
       entryBase64: Buffer.from(path).toString('base64'),
@@ -230,7 +268,10 @@ export class Tree {
   }
 }
 
-function classify(errno: number, syscall: string): { code: ErrorCode; rule?: string } {
+/** An EEXIST that is no suspension: a name is there by other bytes alone (E15). */
+function classify(errno: number, syscall: string): { code: ErrorCode; rule?: string; why?: string } {
+  if (errno === EEXIST)
+    return { code: 'NAME_COLLISION', rule: 'E15', why: 'the file system takes another name for it' };
   if (errno === ELOOP) return { code: 'NAME_REFUSED', rule: 'X4' };
   if (errno === ENAMETOOLONG) return { code: 'NAME_REFUSED', rule: 'X3' };
   if (errno === EOPNOTSUPP && syscall === 'fsetxattr') return { code: 'XATTR_UNSUPPORTED', rule: 'M10' };

@@ -5,6 +5,7 @@ import { OPAQUE } from './rules.js';
 import type { Tree } from './tree.js';
 
 const MARKER_PREFIX_BYTES = 4;
+const FIRST_LIST_BYTES = 1024;
 
 /** Markers of the layer, remembered for the second pass. */
 export interface Whiteouts {
@@ -17,7 +18,7 @@ export interface Whiteouts {
 }
 
 export function createWhiteouts(tree: Tree): Whiteouts {
-  const markers: Uint8Array[] = [];
+  const markers = createPathList();
   const aufs = new Map<string, Uint8Array>();
 
   const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>): void => {
@@ -36,7 +37,7 @@ export function createWhiteouts(tree: Tree): Whiteouts {
   };
 
   return {
-    add: (path) => void markers.push(path.slice()),
+    add: (path) => markers.add(path),
     addAufs: (path) => {
       const slash = path.indexOf(0x2f);
       const top = path.slice(0, slash < 0 ? path.length : slash);
@@ -44,7 +45,31 @@ export function createWhiteouts(tree: Tree): Whiteouts {
     },
     finish(deferredLinks) {
       for (const top of aufs.values()) tree.remove(top);
-      for (const marker of markers) fold(marker, deferredLinks);
+      for (const marker of markers.all()) fold(marker, deferredLinks);
+    },
+  };
+}
+
+/** Paths one behind the other, each ended by NUL, which no path holds: millions of markers cost their bytes alone. */
+function createPathList(): { add(path: Uint8Array): void; all(): Iterable<Uint8Array> } {
+  let bytes = new Uint8Array(0);
+  let length = 0;
+  return {
+    add(path) {
+      const end = length + path.length + 1;
+      if (end > bytes.length) {
+        const grown = new Uint8Array(Math.max(end, bytes.length * 2, FIRST_LIST_BYTES));
+        grown.set(bytes.subarray(0, length));
+        bytes = grown;
+      }
+      bytes.set(path, length);
+      length = end;
+    },
+    *all() {
+      for (let at = 0, end; at < length; at = end + 1) {
+        end = bytes.indexOf(0, at);
+        yield bytes.subarray(at, end);
+      }
     },
   };
 }

@@ -42,8 +42,12 @@ export interface ExtractTask {
   readonly decoder: DecoderName;
   readonly budget: Budget;
   readonly stat: StatFormat;
+  /** Set what needs privileges too, where permitted (extraction M13, M15). */
+  readonly privilegedXattrs: boolean;
   /** Find parents by walking alone, as on a kernel without openat2. */
   readonly walk: boolean;
+  /** Whether the file system takes different names for one (extraction E15). */
+  readonly folds: boolean;
   /** Whether to sync the file system at the end. */
   readonly sync: boolean;
 }
@@ -65,6 +69,7 @@ export interface TaskFacts {
   readonly discard: null;
   readonly 'find-implied': readonly string[];
   readonly complete: readonly CompletedLayer[];
+  readonly compose: null;
 }
 
 export interface Warning {

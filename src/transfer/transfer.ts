@@ -98,6 +98,7 @@ async function bringLayer(layer: ImageLayer, transfer: Running): Promise<StoredL
     stat,
     settings.budget,
     settings.decoder,
+    settings.privilegedXattrs,
     settings.sync,
   ]);
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
@@ -169,7 +170,7 @@ async function extractFrom(
   layer: ImageLayer,
   transfer: Running,
 ): Promise<LayerFacts> {
-  const { engine, settings, stat, usage, signal } = transfer;
+  const { engine, location, settings, stat, usage, signal } = transfer;
   const { descriptor, diffId } = layer;
   const control = openControl();
   const ring = access.kind === 'remote' ? createRing(ringBytes(descriptor.size, engine.jobs)) : null;
@@ -194,7 +195,9 @@ async function extractFrom(
       decoder: settings.decoder,
       budget: settings.budget,
       stat,
+      privilegedXattrs: settings.privilegedXattrs,
       walk: engine.walk,
+      folds: location.facts?.foldsNames ?? false,
       sync: settings.sync,
     });
     if (!ring || access.kind !== 'remote') return factsOf(await outcome, layer, transfer);

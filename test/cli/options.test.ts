@@ -37,10 +37,13 @@ test('every budget and cap reaches the library', async (t) => {
   const ratio = ['--max-ratio', '1', '--ratio-grace-bytes', '1K', '--max-meta-bytes', '1M'];
   const refused = await line.run(['pull', '--json', ...ratio, reference]);
   assert.equal(errorOf(refused.stdout)['code'], 'BUDGET_EXCEEDED');
-  const rest = ['--jobs', '1', '--decoder', 'pako', '--no-sync', '--plain-http', '--platform', 'any'];
+  const forms = ['--stat-format', 'libkrun', '--on-missing-xattr', 'record', '--privileged-xattrs'];
+  const rest = ['--jobs', '1', '--decoder', 'pako', '--no-sync', '--plain-http', '--platform', 'any', ...forms];
   assert.equal((await line.run(['pull', ...rest, reference])).status, 0);
-  assert.equal((await line.run(['layers', '--platform', 'any', reference])).status, 0);
-  assert.equal((await line.run(['layers', reference])).status, 1);
+  assert.equal((await line.run(['layers', '--platform', 'any', '--stat-format', 'libkrun', reference])).status, 0);
+  for (const words of [[], ['--platform', 'any']]) {
+    assert.equal((await line.run(['layers', ...words, reference])).status, 1, 'another platform, another form');
+  }
 });
 
 test('--log-level and -q choose which messages are printed', async (t) => {

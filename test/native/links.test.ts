@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { test } from 'node:test';
-import { crc32c, FLAG, KIND, OP, script, seededRandom, Tree, XATTR } from './script.js';
+import { crc32c, FLAG, KIND, OP, script, seededRandom, STATUS, Tree, WAYS, XATTR } from './script.js';
 
 const crcOf = (text: string): string => `#sluice.crc32c ${crc32c(Buffer.from(text))}`;
 
@@ -191,3 +191,78 @@ for (let seed = 1; seed <= 24; seed++)
       paths.flatMap((path) => expectedLines(tree, path, there.get(path)!, first)),
     );
   });
+
+const COPYABLE = script()
+  .file('m/a', 'content', {
+    mode: 0o4755,
+    uid: 7,
+    mtime: 9,
+    mtimeNs: 5,
+    xattrs: [[XATTR.SET, 'user.a', '1']],
+    entry: 3,
+  })
+  .link('m/b', 'm/a')
+  .symlink('s', 'target', { uid: 8, mtime: 4 });
+
+for (const { name, walk } of WAYS) {
+  test(`extraction H10 E18 where no more names fit, a copy has content, attributes and time, and its own line (${name})`, (t) => {
+    const tree = new Tree(t, { walk, mostLinks: 2 });
+    tree.run(script().dir('m'));
+    tree.run(COPYABLE);
+    const full = tree.attempt(script().link('z', 'm/a'));
+    assert.deepEqual([full.status, full.errno, full.atLeaf, full.name], [STATUS.SUSPENDED, 'EMLINK', true, 'z']);
+    const copy = (path: string, link: string): ReturnType<typeof script> => script().add(OP.COPY, path, { link });
+    tree.run(copy('z', 'm/b'));
+    tree.run(copy('s2', 's'));
+    tree.run(script().link('y', 'z'));
+    tree.run(script().add(OP.INODE_META, 'm/a', { mode: 0o600, uid: 1, kind: KIND.FILE }));
+    assert.deepEqual([tree.read('z'), tree.read('y'), tree.override('z')], ['content', 'content', '7:0:0104755']);
+    const [a, z, y] = ['m/a', 'z', 'y'].map((path) => lstatSync(tree.path(path), { bigint: true })) as BigIntStats[];
+    assert.ok(z!.ino === y!.ino && a!.ino !== z!.ino);
+    assert.deepEqual([z!.mtimeNs, z!.mode & 0o7777n], [9_000_000_005n, 0o755n]);
+    assert.deepEqual([readlinkSync(tree.path('s2')), lstatSync(tree.path('s2')).mtimeMs], ['target', 4000]);
+    const own = [crcOf('content'), '#sluice.xattr set user.a MQ=='];
+    assert.deepEqual(tree.finish(), [
+      './m type=dir mode=0755 uid=0 gid=0 time=0.000000000',
+      './m/a type=file mode=0600 uid=1 gid=0 size=7 nlink=2 time=0.000000000',
+      ...own,
+      './m/b type=file mode=0600 uid=1 gid=0 size=7 nlink=2 time=0.000000000',
+      '#sluice.hardlink ./m/a',
+      ...own,
+      './s type=link mode=0777 uid=8 gid=0 time=4.000000000 link=target',
+      './s2 type=link mode=0777 uid=8 gid=0 time=4.000000000 link=target',
+      './y type=file mode=04755 uid=7 gid=0 size=7 nlink=2 time=9.000000005',
+      ...own,
+      './z type=file mode=04755 uid=7 gid=0 size=7 nlink=2 time=9.000000005',
+      '#sluice.hardlink ./y',
+      ...own,
+    ]);
+  });
+}
+
+test('extraction H10 T10 a copy keeps holes, and what comes after them', (t) => {
+  const tree = new Tree(t, { mostLinks: 1 });
+  const size = 3 * 1024 * 1024;
+  tree.run(
+    script()
+      .add(OP.FILE, 'holey', { mode: 0o644, kind: KIND.FILE, size, data: 'head' })
+      .add(OP.WRITE, '', { data: 'tail', offset: size - 1024, flags: FLAG.LAST })
+      .add(OP.COPY, 'copy', { link: 'holey' }),
+  );
+  const [source, copy] = ['holey', 'copy'].map((name) => readFileSync(tree.path(name)));
+  assert.ok(source!.equals(copy!) && copy!.length === size);
+  assert.ok(lstatSync(tree.path('copy')).blocks * 512 < size / 2);
+});
+
+test('extraction H10 a copy is never made over something, nor of a directory', (t) => {
+  const tree = new Tree(t);
+  tree.run(script().file('a', 'x').file('b', 'y').dir('d').symlink('l', 'a'));
+  for (const source of ['a', 'l']) {
+    const outcome = tree.attempt(script().add(OP.COPY, 'b', { link: source }));
+    assert.deepEqual([outcome.status, outcome.errno, outcome.name], [STATUS.SUSPENDED, 'EEXIST', 'b']);
+  }
+  for (const source of ['d', '', 'absent']) {
+    assert.equal(tree.attempt(script().add(OP.COPY, 'c', { link: source })).status, STATUS.FAILED, source);
+  }
+  assert.equal(tree.read('b'), 'y');
+});

@@ -285,8 +285,18 @@ test('extraction E10 a root that is not empty is an error', (t) => {
   const base = temporaryDirectory(t);
   mkdirSync(join(base, 'tree'));
   symlinkSync('/etc', join(base, 'tree', 'x'));
-  const open = (root: string): unknown => native().writerOpen(Buffer.from(root), Buffer.from(base), false, 0o22);
+  const open = (root: string): unknown =>
+    native().writerOpen(Buffer.from(root), Buffer.from(base), false, 0o22, false, 0);
   assert.throws(() => open(join(base, 'tree')), { code: 'ENOTEMPTY', syscall: 'openat' });
   assert.throws(() => open(join(base, 'none')), { code: 'ENOENT', syscall: 'openat' });
   assert.throws(() => open(join(base, 'tree', 'x', 'hostname')), { code: 'ENOTDIR' });
+});
+
+test('extraction E15 where names fold, those that are spelled as asked are found as ever', (t) => {
+  const tree = new Tree(t, { folds: true });
+  tree.run(script().dir('d').file('d/f', 'x').symlink('l', 'd').file('l/g', 'y').link('h', 'l/f').dir('d/D'));
+  assert.deepEqual([tree.stat('l/g').kind, tree.stat('D').kind, tree.stat('d/D').kind], [KIND.FILE, 0, KIND.DIR]);
+  const taken = tree.attempt(script().file('l/f', 'z'));
+  assert.deepEqual([taken.status, taken.errno, taken.name], [STATUS.SUSPENDED, 'EEXIST', 'd/f']);
+  assert.equal(tree.attempt(script().file('h/x', '')).errno, 'ENOTDIR');
 });

@@ -355,7 +355,7 @@ test('offsets outside slab and arena never reach memory', (t) => {
       for (const word of [WORD.LINK, WORD.LINK_LENGTH]) spoil(word, value, op);
     spoil(WORD.XATTR_COUNT, value);
   }
-  for (const op of [0, 11, -1]) spoil(WORD.OP, op);
+  for (const op of [0, 12, -1]) spoil(WORD.OP, op);
   for (const kind of [0, KIND.DIR, KIND.SYMLINK, 3, -1]) spoil(WORD.KIND, kind);
   for (const ns of [-1, 1_000_000_000, 0x3fffffff]) spoil(WORD.MTIME_NS, ns);
   spoil(WORD.SIZE + 1, -1);
@@ -401,10 +401,10 @@ test('wrong arguments are refused', (t) => {
   assert.throws(() => run(tree.writer, bytes, bytes, words, 0, 1, new Int32Array(15), room), RangeError);
   assert.throws(() => run(tree.writer, bytes, bytes, words, 0, 1, result, new Uint8Array(8191)), RangeError);
   assert.equal(run(tree.writer, bytes, bytes, words, 1, 1, result, room), 1);
-  assert.throws(() => writerOpen(wrong('/'), bytes, false, 0), TypeError);
-  assert.throws(() => writerOpen(Buffer.from('/tmp\0x'), bytes, false, 0), RangeError);
-  assert.throws(() => writerOpen(bytes, bytes, wrong(1), 0), TypeError);
-  assert.throws(() => writerOpen(bytes, bytes, false, 0o1000), RangeError);
+  assert.throws(() => writerOpen(wrong('/'), bytes, false, 0, false, 0), TypeError);
+  assert.throws(() => writerOpen(Buffer.from('/tmp\0x'), bytes, false, 0, false, 0), RangeError);
+  assert.throws(() => writerOpen(bytes, bytes, wrong(1), 0, false, 0), TypeError);
+  assert.throws(() => writerOpen(bytes, bytes, false, 0o1000, false, 0), RangeError);
   assert.throws(() => inflaterReset(wrong(tree.writer)), TypeError);
   native().writerClose(tree.writer);
   native().writerClose(tree.writer);
@@ -429,3 +429,41 @@ function linkOf(fd: string): string {
     return '';
   }
 }
+
+test('extraction M9 M16 a run ends after a command of which there is something to say, and names it', (t) => {
+  const tree = new Tree(t);
+  const commands = script()
+    .file('plain', 'x')
+    .file('a', 'x', { xattrs: [[XATTR.SET, 'bogus', 'x']] })
+    .file('b', 'y')
+    .add(OP.FILE, 'late', { mode: 0o644, kind: KIND.FILE, xattrs: [[XATTR.SET, 'bogus', 'x']], size: 2, data: '1' })
+    .add(OP.WRITE, '', { data: '2', offset: 1, flags: FLAG.LAST })
+    .add(OP.FILE, 'dev', { kind: KIND.CHAR, uid: 4294967294, gid: 4294967294, device: [1, 3], flags: FLAG.LAST })
+    .file('end');
+  const stops = [];
+  for (let at = 0; at < commands.count;) {
+    const { done, status, name, xattrsKept, overrideIsLong } = tree.attempt(commands, at);
+    assert.equal(status, STATUS.DONE);
+    stops.push([done, name, xattrsKept, overrideIsLong]);
+    at = done;
+  }
+  assert.deepEqual(stops, [
+    [2, 'a', 1, false],
+    [5, 'late', 1, false],
+    [6, 'dev', 0, true],
+    [7, '', 0, false],
+  ]);
+});
+
+test('extraction H7 S6 attributes of a link entry are added to a file, and kept for what can hold none', (t) => {
+  const tree = new Tree(t);
+  tree.run(script().file('f', 'x').add(OP.FILE, 'p', { kind: KIND.FIFO, flags: FLAG.LAST }).symlink('s', 'f'));
+  const add = (path: string): number =>
+    tree.run(script().add(OP.INODE_META, path, { mode: 0o644, kind: KIND.FILE, xattrs: [[XATTR.SET, 'user.a', '1']] }))
+      .xattrsKept;
+  assert.deepEqual([add('f'), add('p'), add('s')], [0, 1, 1]);
+  const attribute = (path: string): Buffer | null =>
+    native().xattrGet(Buffer.from(tree.path(path)), Buffer.from('user.a'));
+  assert.deepEqual([attribute('f')?.toString(), attribute('p')], ['1', null]);
+  assert.equal(tree.finish().filter((line) => line === '#sluice.xattr kept user.a MQ==').length, 2);
+});

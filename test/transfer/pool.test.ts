@@ -41,7 +41,9 @@ function extractTask(t: TestContext, more: Partial<ExtractTask> = {}): ExtractTa
     decoder: 'auto',
     budget: AMPLE,
     stat: 'containers',
+    privilegedXattrs: false,
     walk: false,
+    folds: false,
     sync: false,
     ...more,
   };

@@ -22,6 +22,8 @@ export interface PaxRecords {
 }
 
 const SCHILY = 'SCHILY.xattr.';
+/** ACLs as text, of star: known to the sidecar by this name (M15). */
+const SCHILY_ACL = 'SCHILY.acl.';
 const LIBARCHIVE = 'LIBARCHIVE.xattr.';
 const SPARSE = 'GNU.sparse.';
 
@@ -117,6 +119,8 @@ function applyRecord(records: PaxRecords, bytes: Uint8Array, keyStart: number, e
           bytes.slice(keyStart + SCHILY.length, equals),
           isDeleted ? null : bytes.slice(start, end),
         );
+      } else if (key.startsWith(SCHILY_ACL)) {
+        setXattr(records.schilyXattrs, bytes.slice(keyStart, equals), isDeleted ? null : bytes.slice(start, end));
       } else if (key.startsWith(LIBARCHIVE)) {
         const name = percentDecode(bytes.subarray(keyStart + LIBARCHIVE.length, equals));
         setXattr(records.libarchiveXattrs, name, isDeleted ? null : Buffer.from(latin1(bytes, start, end), 'base64'));
