@@ -48,7 +48,7 @@ const CASES: readonly BudgetCase[] = [
     option: 'maxEntries',
     exact: 5,
   },
-  { title: 'B4 one name again and again', layer: 'file f ""\n'.repeat(600), option: 'maxEntries', exact: 600 },
+  { title: 'B4 one name again and again', layer: 'file f ""\n'.repeat(300), option: 'maxEntries', exact: 300 },
   { title: 'B5 a PAX header', layer: 'file f "x" pax:comment=zero*1000', option: 'maxMetaBytes', exact: 1014 },
   { title: 'B5 T6 a long name', layer: `file ${'n/'.repeat(100)}n "x" fmt=gnu`, option: 'maxMetaBytes', exact: 202 },
   { title: 'B5 T6 a long link', layer: `sym s -> ${'n'.repeat(200)} fmt=gnu`, option: 'maxMetaBytes', exact: 201 },
@@ -63,7 +63,7 @@ const CASES: readonly BudgetCase[] = [
 for (const { title, layer: text, option, exact, options } of CASES) {
   test(`extraction ${title}: ${exact} passes, one less is refused and leaves nothing`, (t) => {
     const tar = parseLayer(text);
-    for (const chunkBytes of [1, 512, 2 ** 20]) {
+    for (const chunkBytes of [tar.length < 20_000 ? 1 : 511, 512, 2 ** 20]) {
       assert.equal(verdict(extract(t, tar, { ...options, chunkBytes, budget: { [option]: exact } })), 'done');
       const extraction = extract(t, tar, { ...options, chunkBytes, budget: { [option]: exact - 1 } });
       const rule = title.slice(0, 2);

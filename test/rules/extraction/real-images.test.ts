@@ -110,8 +110,8 @@ testLayers([
   },
   {
     title: 'S17 M1 M13 set-user-ID and a capability: data are written before attributes',
-    layer: 'file sudo 04755 rand*70000 xattr:security.capability=hex:01000002ff\nfile passwd 02755 "x"\ndir tmp 01777',
-    tree: `file sudo 04755 ${contentText(createRandom(70000).bytes(70000))} xattr:user.containers.override_security.capability=hex:01000002ff kept:security.capability=hex:01000002ff\nfile passwd 02755 "x"\ndir tmp 01777`,
+    layer: 'file sudo 04755 rand*5000 xattr:security.capability=hex:01000002ff\nfile passwd 02755 "x"\ndir tmp 01777',
+    tree: `file sudo 04755 ${contentText(createRandom(5000).bytes(5000))} xattr:user.containers.override_security.capability=hex:01000002ff kept:security.capability=hex:01000002ff\nfile passwd 02755 "x"\ndir tmp 01777`,
   },
   {
     title: 'S18 M12 overlay’s own attributes are kept in the sidecar, never acted on',
