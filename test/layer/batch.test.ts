@@ -77,3 +77,32 @@ test('a batch is full in time, grows while it is empty, and starts anew', () => 
   batch.grow(5 * size);
   assert.ok(batch.fits(5 * size));
 });
+
+test('extraction T18 entries of any size make the arena grow to twice the largest at most', () => {
+  const batch = new Batch();
+  const first = batch.arena.length;
+  const sizes = [1, first + 1, 3_000_000, 10, 3_000_001, 2_999_999];
+  for (let round = 0; round < 50; round++) {
+    for (const size of sizes) {
+      if (!batch.fits(size)) batch.grow(size);
+      batch.copy(new Uint8Array(size), 0, size);
+      batch.reset();
+    }
+  }
+  assert.ok(batch.arena.length <= 2 * Math.max(...sizes), `${batch.arena.length}`);
+});
+
+test('long and short copies are the same', () => {
+  const batch = new Batch();
+  const bytes = Uint8Array.from({ length: 2000 }, (_, index) => index);
+  for (const [start, end] of [
+    [3, 3],
+    [3, 10],
+    [1, 1999],
+    [5, 261],
+    [5, 262],
+  ] as const) {
+    const at = batch.copy(bytes, start, end);
+    assert.deepEqual(batch.arena.slice(at, at + end - start), bytes.slice(start, end));
+  }
+});

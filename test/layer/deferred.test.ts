@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
+import type { SluiceError } from '../../src/errors.js';
+import { createApply } from '../../src/layer/apply.js';
+import { createMeter } from '../../src/layer/meter.js';
+import { Tree } from '../../src/layer/tree.js';
+import { createWarnings } from '../../src/layer/warnings.js';
+import { native } from '../../src/native.js';
 import { hardlink, file, layer, parseLayer } from '../../src/testing/index.js';
-import { extract, listTree, verdict, warned } from '../helpers/extract.js';
+import type { Budget } from '../../src/transfer/protocol.js';
+import { openUsage } from '../../src/transfer/usage.js';
+import { AMPLE, extract, listTree, verdict, warned } from '../helpers/extract.js';
+import { temporaryDirectory } from '../helpers/temporary.js';
 
 const ROOT = '. dir 0755 0:0:040755';
 const F = '0644 0:0:0100644';
@@ -13,6 +22,8 @@ interface Case {
   readonly layer: string;
   readonly tree: readonly string[];
   readonly warnings?: readonly string[];
+  /** Names and values of the attributes that the first inode with any has in the sidecar. */
+  readonly xattrs?: readonly string[];
 }
 
 const LINKS: readonly Case[] = [
@@ -147,6 +158,51 @@ const LINKS: readonly Case[] = [
     tree: [ROOT, `a file "1" ${F}`, `b file "2" ${F}`, `c file "1" ${F} = a`],
   },
   {
+    title: 'H7 attributes of a link entry are added to the inode, also when it is the same name',
+    layer: 'file a "1" xattr:user.a="1"\nlink b -> a xattr:user.b="2"\nlink a -> a xattr:user.a="3"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "1" ${F} = a`],
+    xattrs: ['user.a Mw==', 'user.b Mg=='],
+  },
+  {
+    title: 'H7 attributes of a link that comes before its file are left out, with a warning',
+    layer: 'link b -> a xattr:user.b="2"\nfile a "1" xattr:user.a="1"',
+    tree: [ROOT, `a file "1" ${F}`, `b file "1" ${F} = a`],
+    warnings: ['H7'],
+    xattrs: ['user.a MQ=='],
+  },
+  {
+    title: 'O3 a forward link goes with the directory that it stood in',
+    layer: 'link d/e/b -> a\nlink d2/b -> a\nfile d "x"\nfile a "1"',
+    tree: [ROOT, `a file "1" ${F}`, `d file "x" ${F}`, 'd2 dir 0755 -', `d2/b file "1" ${F} = a`],
+  },
+  {
+    title: 'O3 a forward link does not come back with another directory of that name',
+    layer: 'link d/b -> a\nfile d "x"\ndir d 0711\nfile a "1"',
+    tree: [ROOT, `a file "1" ${F}`, 'd dir 0711 0:0:040711'],
+  },
+  {
+    title: 'O3 a forward link does not follow a symlink that took the place of its directory',
+    layer: 'link d/b -> a\ndir t\nsym d -> t\nfile a "1"',
+    tree: [ROOT, `a file "1" ${F}`, 'd sym -> t', 't dir 0755 0:0:040755'],
+  },
+  {
+    title: 'O3 H6 nor does a link into a lower layer',
+    layer: 'link d/b -> lower\nfile d "x"',
+    tree: [ROOT, `d file "x" ${F}`],
+  },
+  {
+    title: 'H5 a forward link that is read after the removal stays',
+    layer: 'link z -> q\nfile q ""\nfile d "x"\ndir d 0711\nlink d/b -> a\nfile a "1"',
+    tree: [
+      ROOT,
+      `a file "1" ${F}`,
+      'd dir 0711 0:0:040711',
+      `d/b file "1" ${F} = a`,
+      `q file "" ${F}`,
+      `z file "" ${F} = q`,
+    ],
+  },
+  {
     title: 'H1 a link over a directory that holds its target and another’s',
     layer: 'file d/a "1"\nfile d/b "2"\nlink z -> d/b\nlink d -> d/a',
     tree: [ROOT, `d file "1" ${F}`, `z file "2" ${F}`],
@@ -154,12 +210,14 @@ const LINKS: readonly Case[] = [
 ];
 
 for (const walk of [false, true]) {
-  for (const { title, layer: text, tree, warnings = [] } of LINKS) {
+  for (const { title, layer: text, tree, warnings = [], xattrs } of LINKS) {
     test(`extraction ${title} (${walk ? 'walk' : 'openat2'})`, (t) => {
       const extraction = extract(t, parseLayer(text), { walk });
       assert.equal(verdict(extraction), 'done');
       assert.deepEqual(listTree(extraction.tree), tree);
       assert.deepEqual(warned(extraction), warnings);
+      const set = extraction.lines().flatMap((line) => /^#sluice\.xattr set (.*)$/.exec(line)?.slice(1) ?? []);
+      if (xattrs) assert.deepEqual([...new Set(set)], xattrs);
       assert.ok(extraction.outcome.kind === 'done' && !extraction.outcome.facts.composeRequired);
     });
   }
@@ -220,5 +278,89 @@ test('extraction H7 times follow the entry that comes last', (t) => {
   assert.deepEqual(
     ['a', 'b', 'c', 'd'].map((name) => lstatSync(join(tree, name)).mtimeMs / 1000),
     [200, 200, 300, 300],
+  );
+});
+
+interface Full {
+  readonly tree: readonly string[];
+  readonly copies: readonly string[];
+}
+
+/** Extracts over a writer that gives an inode three names at most. */
+function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {}): Full {
+  const base = temporaryDirectory(t);
+  const root = join(base, 'tree');
+  mkdirSync(root, { mode: 0o755 });
+  const writer = native().writerOpen(Buffer.from(root), Buffer.from(base), false, process.umask(), false, 3);
+  t.after(() => native().writerClose(writer));
+  const warnings = createWarnings();
+  const apply = createApply({
+    tree: new Tree(native(), writer, warnings, 0),
+    meter: createMeter({ ...AMPLE, ...budget }, openUsage()),
+    maxMetaBytes: 1024,
+    isPrivileged: false,
+    warnings,
+  });
+  apply.push(parseLayer(text));
+  apply.end();
+  const copies = warnings.list().flatMap(({ rule, first }) => (rule === 'H10' ? first.map(({ entry }) => entry) : []));
+  return { tree: listTree(root), copies };
+}
+
+test('extraction H10 links beyond what an inode takes share copies, in entry order, chains and H7 included', (t) => {
+  const links = ['b', 'c', 'd', 'e', 'f', 'g'].map((name, index) => `link ${name} 0600 ${index}:0 -> a`);
+  const { tree, copies } = extractFull(t, `file a "1" 04755\n${links.join('\n')}\nlink h -> d`);
+  assert.deepEqual(copies, ['d', 'g', 'h']);
+  assert.deepEqual(tree, [
+    ROOT,
+    'a file "1" 0600 1:0:0100600',
+    'b file "1" 0600 1:0:0100600 = a',
+    'c file "1" 0600 1:0:0100600 = a',
+    'd file "1" 0600 4:0:0100600',
+    'e file "1" 0600 4:0:0100600 = d',
+    'f file "1" 0600 4:0:0100600 = d',
+    'g file "1" 0600 5:0:0100600',
+    'h file "1" 0644 0:0:0100644',
+  ]);
+});
+
+test('extraction H10 forward links and links out of a directory that they replace are copies too', (t) => {
+  const forward = extractFull(t, 'link b -> a\nlink c -> a\nlink d -> a\nsym a -> x');
+  assert.deepEqual(forward, {
+    tree: [ROOT, 'a sym -> x', 'b sym -> x = a', 'c sym -> x = a', 'd sym -> x'],
+    copies: ['d'],
+  });
+  const { tree } = extractFull(t, 'file d/a "1"\nlink b -> d/a\nlink c -> d/a\nlink d -> d/a');
+  assert.deepEqual(tree, [ROOT, `b file "1" ${F}`, `c file "1" ${F}`, `d file "1" ${F} = b`]);
+});
+
+test('extraction H10 H2 a copy is of the version that the link named, and no later file gets it', (t) => {
+  const links = ['b', 'c', 'd'].map((name) => `link ${name} -> a`).join('\n');
+  const again = ['e', 'f', 'g'].map((name) => `link ${name} -> a`).join('\n');
+  const { tree } = extractFull(t, `file a "1"\n${links}\nfile a "2"\n${again}`);
+  assert.deepEqual(
+    tree.map((line) => line.replace(` ${F}`, '')),
+    [
+      ROOT,
+      'a file "2"',
+      'b file "1"',
+      'c file "1" = b',
+      'd file "1"',
+      'e file "2" = a',
+      'f file "2" = a',
+      'g file "2"',
+    ],
+  );
+});
+
+test('extraction H10 B2 a copy counts as a file, before it is made', (t) => {
+  const text = 'file a "12345"\nlink b -> a\nlink c -> a\nlink d -> a';
+  extractFull(t, text, { maxUnpackedBytes: 10 });
+  assert.throws(
+    () => extractFull(t, text, { maxUnpackedBytes: 9 }),
+    (error: SluiceError) => {
+      assert.deepEqual([error.code, error.detail.rule, error.detail.entry], ['BUDGET_EXCEEDED', 'B2', 'd']);
+      return true;
+    },
   );
 });

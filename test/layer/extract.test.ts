@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { decoders } from '../../src/layer/inflate/open-inflater.js';
+import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
-import { compress, file, layer, parseLayer, sparse, type LayerCompression } from '../../src/testing/index.js';
+import { compress, dir, file, layer, parseLayer, sparse, type LayerCompression } from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
-import { extract, listTree, verdict, warned, type ExtractOptions, type Extraction } from '../helpers/extract.js';
+import {
+  extract,
+  listTree,
+  overrideOf,
+  verdict,
+  warned,
+  type ExtractOptions,
+  type Extraction,
+} from '../helpers/extract.js';
+import { temporaryDirectory } from '../helpers/temporary.js';
 
 const EVERYTHING = parseLayer(`
 dir    ./            0755 1:2        mtime=10
@@ -266,4 +276,71 @@ test('a file system that was synced has the same layer', (t) => {
 test('a decoder that is missing fails the layer as what it is', (t) => {
   const missing = (['isal', 'zlib'] as const).find((name) => !decoders().includes(name));
   if (missing) assertRefused(extract(t, TAR, { compression: 'gzip', decoder: missing }), 'DECODER_MISSING');
+});
+
+/** Whether this process may set an attribute of that name here. */
+function isPermitted(t: TestContext, name: string, value: Uint8Array): boolean {
+  const path = join(temporaryDirectory(t), 'probe');
+  writeFileSync(path, '');
+  try {
+    native().xattrSet(Buffer.from(path), Buffer.from(name), value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const CAPABILITY = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+const ACL = Buffer.from(
+  '0200000001000400ffffffff02000600e80300000400040' + '0ffffffff10000600ffffffff20000000ffffffff',
+  'hex',
+);
+
+for (const [name, value] of [
+  ['trusted.sluice', Buffer.from('t')],
+  ['security.capability', CAPABILITY],
+  ['system.posix_acl_access', ACL],
+] as const) {
+  test(`extraction M13 M15 ${name} is set for those who ask and may, and is listed in any case`, (t) => {
+    const may = isPermitted(t, name, value);
+    const tar = layer(file('f', 'x', { mode: 0o640, xattrs: { [name]: value } }), file('g', 'y', { mode: 0o640 }));
+    for (const privilegedXattrs of [false, true]) {
+      const extraction = extract(t, tar, { privilegedXattrs });
+      const isSet = may && privilegedXattrs;
+      assert.equal(verdict(extraction), 'done');
+      const listed = extraction.lines().find((line) => line.startsWith('#sluice.xattr'));
+      assert.equal(listed, `#sluice.xattr ${isSet ? 'set' : 'kept'} ${name} ${value.toString('base64')}`);
+      const real = native().xattrGet(Buffer.from(join(extraction.tree, 'f')), Buffer.from(name));
+      assert.equal(real !== null, isSet);
+      assert.deepEqual(warned(extraction), privilegedXattrs && !may ? ['M16'] : []);
+      assert.equal(statSync(join(extraction.tree, 'f')).mode & 0o700, 0o600, 'its owner may read and write it');
+      assert.equal(overrideOf(join(extraction.tree, 'f')), '0:0:0100640');
+    }
+  });
+}
+
+test('extraction M14 S5 a label is listed and never set', (t) => {
+  const label = Buffer.from('system_u:object_r:usr_t:s0');
+  const extraction = extract(t, layer(file('f', 'x', { xattrs: { 'security.selinux': label } })), {
+    privilegedXattrs: true,
+  });
+  assert.deepEqual([verdict(extraction), warned(extraction)], ['done', []]);
+  assert.ok(extraction.lines().includes(`#sluice.xattr kept security.selinux ${label.toString('base64')}`));
+});
+
+test('extraction O1 M15 a directory that comes again loses the attributes of the earlier entry, privileged ones too', (t) => {
+  const first = dir('d', { xattrs: { 'user.a': '1', 'trusted.sluice': '2' } });
+  const extraction = extract(t, layer(first, dir('d', { mode: 0o700 })), { privilegedXattrs: true });
+  assert.equal(verdict(extraction), 'done');
+  const names = native()
+    .xattrList(Buffer.from(join(extraction.tree, 'd')))
+    .map(String);
+  assert.deepEqual(
+    names.filter((name) => name !== 'security.selinux'),
+    ['user.containers.override_stat'],
+  );
+  assert.deepEqual(
+    extraction.lines().filter((line) => line.includes('xattr')),
+    [],
+  );
 });

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
-import { lstatSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { SluiceError } from '../../src/errors.js';
+import { createApply } from '../../src/layer/apply.js';
+import { RESULT, STATUS, STRIDE, SYSCALLS, WORD } from '../../src/layer/commands.js';
+import { createMeter } from '../../src/layer/meter.js';
+import { Tree } from '../../src/layer/tree.js';
+import { createWarnings } from '../../src/layer/warnings.js';
+import { native, type Native } from '../../src/native.js';
 import { parseLayer } from '../../src/testing/index.js';
-import { extract, listTree, verdict, warned } from '../helpers/extract.js';
+import { openUsage } from '../../src/transfer/usage.js';
+import { AMPLE, extract, listTree, verdict, warned } from '../helpers/extract.js';
+import { temporaryDirectory } from '../helpers/temporary.js';
 
 const ROOT = '. dir 0755 0:0:040755';
 
@@ -174,4 +184,71 @@ test('extraction X3 X4 a refusal on the way names rule, entry and place', (t) =>
   assert.ok(outcome.kind === 'failed');
   const { code, detail } = outcome.error;
   assert.deepEqual([code, detail.rule, detail.entry, detail.offset], ['NAME_REFUSED', 'X4', 'a/x', 1536]);
+});
+
+/** The addon over a file system that takes `A` for `a`: a name that is made first keeps its spelling. */
+function folding(addon: Native): Native {
+  const spelled = new Map<string, string>();
+  return {
+    ...addon,
+    writerRun: (writer, slab, arena, words, first, end, result, name) => {
+      for (let index = first; index < end; index++) {
+        const at = index * STRIDE;
+        const start = words[at + WORD.PATH]!;
+        const path = Buffer.from(arena.subarray(start, start + words[at + WORD.PATH_LENGTH]!)).toString('latin1');
+        const other = spelled.get(path.toLowerCase());
+        if (other !== undefined && other !== path) {
+          result.fill(0);
+          result[RESULT.STATUS] = STATUS.FAILED;
+          result[RESULT.ERRNO] = constants.errno.EEXIST;
+          result[RESULT.SYSCALL] = SYSCALLS.indexOf('fstatat');
+          return index;
+        }
+        spelled.set(path.toLowerCase(), path);
+        const done = addon.writerRun(writer, slab, arena, words, index, index + 1, result, name);
+        if (done === index) return index;
+      }
+      return end;
+    },
+  };
+}
+
+test('extraction E15 compat K19 a name that the file system takes for another one fails the layer, and nothing is merged', (t) => {
+  const run = (text: string): void => {
+    const base = temporaryDirectory(t);
+    const root = join(base, 'tree');
+    mkdirSync(root);
+    const writer = native().writerOpen(Buffer.from(root), Buffer.from(base), false, 0o22, true, 0);
+    t.after(() => native().writerClose(writer));
+    const warnings = createWarnings();
+    const apply = createApply({
+      tree: new Tree(folding(native()), writer, warnings, 0),
+      meter: createMeter(AMPLE, openUsage()),
+      maxMetaBytes: 1024,
+      isPrivileged: false,
+      warnings,
+    });
+    apply.push(parseLayer(text));
+    apply.end();
+  };
+  run('file a "1"\nfile b "2"\nfile a "3"');
+  for (const second of ['file A "2"', 'dir A', 'sym A -> x', 'link A -> b', 'fifo A']) {
+    assert.throws(
+      () => run(`file b ""\nfile a "1"\n${second}`),
+      (error: SluiceError) => {
+        assert.deepEqual(
+          [error.code, error.detail.rule, error.detail.entry, error.detail.errno],
+          ['NAME_COLLISION', 'E15', 'A', 'EEXIST'],
+        );
+        return true;
+      },
+    );
+  }
+});
+
+test('extraction E15 the comparing of names changes nothing where names are bytes', (t) => {
+  const text = 'file A/f "1"\nfile a/F "2"\nsym l -> A\nfile l/f "3"\nlink h -> a/F\nfile é "4"\nfile é "5"\nwh A';
+  const [plain, folds] = [false, true].map((isFolding) => extract(t, parseLayer(text), { folds: isFolding }));
+  assert.deepEqual([verdict(plain!), verdict(folds!)], ['done', 'done']);
+  assert.deepEqual([listTree(folds!.tree), folds!.lines()], [listTree(plain!.tree), plain!.lines()]);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseLayer } from '../../src/testing/index.js';
+import { file, layer, parseLayer, whiteout } from '../../src/testing/index.js';
 import { extract, listTree, verdict, warned } from '../helpers/extract.js';
 
 const ROOT = '. dir 0755 0:0:040755';
@@ -163,4 +165,16 @@ test('extraction W4 a layer that holds the marker file alone has it in the sidec
     lines.filter((line) => line.startsWith('.')).map((line) => line.split(' ')[0]!);
   assert.deepEqual(names(raw), ['.', './.wh.f']);
   assert.deepEqual(names(folded), ['.', './f']);
+});
+
+test('extraction W4 T18 tens of thousands of markers are remembered in order, and folded', (t) => {
+  const count = 20_000;
+  const names = Array.from({ length: count }, (_, index) => `d${index % 7}/${'n'.repeat(index % 90)}${index}`);
+  const parts = names.map((name, index) => (index % 10 === 0 ? file(name, 'x', { format: 'gnu' }) : null));
+  const markers = names.map((name) => whiteout(name, { format: 'gnu' }));
+  const extraction = extract(t, layer(...markers, ...parts.filter((part) => part !== null)));
+  assert.equal(verdict(extraction), 'done');
+  const folded = extraction.lines().filter((line) => line.startsWith('#sluice.folded'));
+  assert.equal(folded.length, count / 10);
+  assert.equal(readdirSync(join(extraction.tree, 'd3')).length, names.filter((name) => name.startsWith('d3/')).length);
 });
