@@ -10,16 +10,24 @@ import type { LayerLock } from './types.js';
 const FIRST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 200;
 
+/** `shared`: others may hold it too who only read the layer. */
+export type LockKind = 'exclusive' | 'shared';
+
 /**
  * Takes a layer's lock, waiting until it is free; never blocks the thread (compat F20).
  * @throws SluiceError ABORTED (or the signal's own reason) | ADDON_MISSING | STORE_FAILED
  */
-export async function lockLayer(digest: Digest, location: LocationPaths, signal: AbortSignal): Promise<LayerLock> {
+export async function lockLayer(
+  digest: Digest,
+  location: LocationPaths,
+  signal: AbortSignal,
+  kind: LockKind = 'exclusive',
+): Promise<LayerLock> {
   const path = layerLockFile(location, digest);
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     throwIfAborted(digest, signal);
     const handle = await openLockFile(path);
-    if (await takeHold(handle, path)) return { digest, [Symbol.asyncDispose]: () => handle.close() };
+    if (await takeHold(handle, path, kind)) return { digest, [Symbol.asyncDispose]: () => handle.close() };
     await handle.close();
     await sleep(waitMs, undefined, { signal }).catch(() => throwIfAborted(digest, signal));
   }
@@ -30,13 +38,14 @@ export async function lockLayers(
   digests: readonly Digest[],
   location: LocationPaths,
   signal: AbortSignal,
+  kind: LockKind = 'exclusive',
 ): Promise<AsyncDisposable> {
   const held: AsyncDisposable[] = [];
   const release = async (): Promise<void> => {
     for (const lock of held.splice(0)) await lock[Symbol.asyncDispose]();
   };
   try {
-    for (const digest of [...new Set(digests)].toSorted()) held.push(await lockLayer(digest, location, signal));
+    for (const digest of [...new Set(digests)].toSorted()) held.push(await lockLayer(digest, location, signal, kind));
   } catch (error) {
     await release();
     throw error;
@@ -49,9 +58,9 @@ export async function lockLayers(
  * @returns false when another holds it, or when the path leads elsewhere by now: a lock on an unlinked file guards
  *   nothing
  */
-export async function takeHold(handle: FileHandle, path: string): Promise<boolean> {
+export async function takeHold(handle: FileHandle, path: string, kind: LockKind = 'exclusive'): Promise<boolean> {
   try {
-    return native().flock(handle.fd, true) && (await isStillAt(handle, path));
+    return native().flock(handle.fd, kind === 'exclusive') && (await isStillAt(handle, path));
   } catch (error) {
     await handle.close();
     throw fileSystemError(`locking ${JSON.stringify(path)}`, error);

@@ -11,7 +11,7 @@ import { isOurIndex, openIndex, type OpenIndex } from './index/open.js';
 import { recordImage, stackLayers } from './index/record-image.js';
 import { formatTime, type LayerRow, parseTime } from './index/rows.js';
 import { chooseHome, homeLocation, type HomeSources, indexPath, layerDirectory, makeHome } from './layout.js';
-import { lockLayer, lockLayers } from './lock.js';
+import { lockLayer, lockLayers, type LockKind } from './lock.js';
 import { openLocations, type Locations } from './locations.js';
 import { discardStaging, openStaging } from './staging.js';
 import type {
@@ -90,12 +90,17 @@ class OpenStore implements Store {
     return lockLayer(digest, location, signal);
   }
 
-  lockLayers(digests: readonly Digest[], location: LayersLocation, signal: AbortSignal): Promise<AsyncDisposable> {
-    return lockLayers(digests, location, signal);
+  lockLayers(
+    digests: readonly Digest[],
+    location: LayersLocation,
+    signal: AbortSignal,
+    kind?: LockKind,
+  ): Promise<AsyncDisposable> {
+    return lockLayers(digests, location, signal, kind);
   }
 
-  openStaging(digest: Digest, location: LayersLocation): Promise<Staging> {
-    return openStaging(digest, location);
+  openStaging(name: string, location: LayersLocation): Promise<Staging> {
+    return openStaging(name, location);
   }
 
   async commitLayer(

@@ -1,6 +1,7 @@
 import type { MissReason } from '../events.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageConfig, ResolvedImage } from '../oci/manifest.js';
+import type { LockKind } from './lock.js';
 import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
 
 /** What the file system of a location can do, found by trying. */
@@ -158,9 +159,17 @@ export interface Store extends AsyncDisposable {
   /** @throws SluiceError ABORTED | ADDON_MISSING | STORE_FAILED */
   lockLayer(digest: Digest, location: LayersLocation, signal: AbortSignal): Promise<LayerLock>;
   /** Locks of several layers, taken in digest order; see {@link lockLayer}. */
-  lockLayers(digests: readonly Digest[], location: LayersLocation, signal: AbortSignal): Promise<AsyncDisposable>;
-  /** @throws SluiceError ADDON_MISSING | STORE_FAILED | DISK_FULL */
-  openStaging(digest: Digest, location: LayersLocation): Promise<Staging>;
+  lockLayers(
+    digests: readonly Digest[],
+    location: LayersLocation,
+    signal: AbortSignal,
+    kind?: LockKind,
+  ): Promise<AsyncDisposable>;
+  /**
+   * @param name the layer's digest, or what else is made there
+   * @throws SluiceError ADDON_MISSING | STORE_FAILED | DISK_FULL
+   */
+  openStaging(name: string, location: LayersLocation): Promise<Staging>;
   /**
    * Extraction §12, second pass, step 6: renames, sidecar last. The layer's lock must be held.
    * @param options `sync: false` leaves out the fsync of the layers directory
