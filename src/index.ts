@@ -1,4 +1,6 @@
-export { Sluice, type ImageQuery } from './sluice.js';
+export { Sluice, type ImageQuery, type RootfsOptions } from './sluice.js';
+export type { Rootfs } from './rootfs/make-rootfs.js';
+export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';

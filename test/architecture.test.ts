@@ -14,6 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/index': ['src/'],
   'src/sluice': [
     'src/pull',
+    'src/rootfs/',
     'src/prepare',
     'src/flights',
     'src/options',
@@ -65,6 +66,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/transfer/feed': ['src/source/source'],
   'src/transfer/': ['src/errors', 'src/events'],
   'src/rootfs/complete-image': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/compose-image': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/engine': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/export-image': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/make-rootfs': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
   'src/rootfs/': [
     'src/layer/',
     'src/transfer/rootfs-tasks',
@@ -105,7 +110,11 @@ const OWNERS: Readonly<Record<string, string>> = {
 const ZOD_USERS = /^src\/(options|oci\/manifest|source\/registry\/token)\.ts$/;
 
 /** Files of `rootfs/` that run on the main thread. */
-const MAIN_SIDE: ReadonlySet<string> = new Set(['src/rootfs/complete-image.ts']);
+const MAIN_SIDE: ReadonlySet<string> = new Set(
+  ['complete-image', 'compose-image', 'engine', 'export-image', 'make-rootfs', 'pack'].map(
+    (name) => `src/rootfs/${name}.ts`,
+  ),
+);
 
 interface Import {
   readonly from: string;

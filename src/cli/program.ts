@@ -5,6 +5,7 @@ import type { ImportOptions } from './import.js';
 import type { InspectOptions } from './inspect.js';
 import type { LayersOptions } from './layers.js';
 import type { ListOptions } from './ls.js';
+import type { RootfsCommandOptions } from './rootfs.js';
 import {
   addCommonOptions,
   addImageOptions,
@@ -66,6 +67,23 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .option('--overlay', 'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files')
     .action((reference: string, options: LayersOptions) =>
       run(options, async () => (await import('./layers.js')).layers(reference, options)),
+    );
+
+  addImageOptions(addCommonOptions(program.command('rootfs')))
+    .argument('<reference>', 'reference of an image in the store')
+    .argument('<dir>', 'directory to make; absent, or empty')
+    .description("compose an image's layers into one root file system, with its sidecar DIR.mtree")
+    .option('--no-sync', 'do not sync')
+    .action((reference: string, directory: string, options: RootfsCommandOptions) =>
+      run(options, async () => (await import('./rootfs.js')).rootfs(reference, directory, options, signal)),
+    );
+
+  addImageOptions(addCommonOptions(program.command('export')))
+    .argument('<reference>', 'reference of an image in the store')
+    .argument('<file>', 'archive to write, - for standard output')
+    .description("write an image's root file system as a tar, with true owners, modes and devices")
+    .action((reference: string, file: string, options: RootfsCommandOptions) =>
+      run(options, async () => (await import('./export.js')).exportTar(reference, file, options, signal)),
     );
 
   addCommonOptions(program.command('doctor'))

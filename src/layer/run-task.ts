@@ -1,9 +1,11 @@
 import { fileSystemError, SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import { completeLayers } from '../rootfs/complete.js';
+import { composeLayers } from '../rootfs/compose.js';
 import { findImplied } from '../rootfs/find-implied.js';
 import type { DiscardTask, Outcome, Task, TaskFacts } from '../transfer/protocol.js';
 import { extractLayer } from './extract.js';
+import { createWarnings, type Warnings } from './warnings.js';
 
 /** Does one task of the pool; synchronous from beginning to end. */
 export function runTask(task: Task): Outcome<TaskFacts[Task['kind']]> {
@@ -16,6 +18,8 @@ export function runTask(task: Task): Outcome<TaskFacts[Task['kind']]> {
       return outcomeOf('reading the sidecars', () => findImplied(task));
     case 'complete':
       return outcomeOf('completing implied directories', () => completeLayers(task));
+    case 'compose':
+      return outcomeOf('composing an image', (warnings) => composeLayers(task, warnings));
     default:
       return task satisfies never;
   }
@@ -26,11 +30,12 @@ function discard({ paths }: DiscardTask): null {
   return null;
 }
 
-function outcomeOf<Facts>(doing: string, work: () => Facts): Outcome<Facts> {
+function outcomeOf<Facts>(doing: string, work: (warnings: Warnings) => Facts): Outcome<Facts> {
+  const warnings = createWarnings();
   try {
-    return { kind: 'done', facts: work(), warnings: [] };
+    return { kind: 'done', facts: work(warnings), warnings: warnings.list() };
   } catch (error) {
-    return { kind: 'failed', error: failureOf(doing, error).toData(), warnings: [] };
+    return { kind: 'failed', error: failureOf(doing, error).toData(), warnings: warnings.list() };
   }
 }
 

@@ -92,7 +92,7 @@ export function* parseSidecar(lines: Iterable<string>): Generator<SidecarItem, v
 }
 
 function isHead(line: string): boolean {
-  return line === '#mtree' || line.startsWith('#sluice.layer ') || line.startsWith('#sluice.counts ');
+  return line === '#mtree' || /^#sluice\.(?:layer|counts|rootfs) /.test(line);
 }
 
 function parseEntry(line: string): Open {

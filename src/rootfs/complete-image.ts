@@ -1,17 +1,13 @@
-import { SluiceError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Digest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { stackLayers } from '../store/index/record-image.js';
-import type { LayersLocation, Store, StoredLayer } from '../store/types.js';
-import type { Pool } from '../transfer/pool.js';
-import type { Outcome } from '../transfer/protocol.js';
-import type { Schedule } from '../transfer/schedule.js';
-import type { LayerPlace } from '../transfer/rootfs-tasks.js';
+import type { LayersLocation, StoredLayer } from '../store/types.js';
+import { placeOf, type RootfsEngine, runAlone } from './engine.js';
 
 /** An image whose layers are complete and which is about to be recorded. */
 export interface Completion {
-  readonly engine: { readonly store: Store; readonly pool: Pool; readonly schedule: Schedule };
+  readonly engine: RootfsEngine;
   readonly location: LayersLocation;
   /** Name of the image in events. */
   readonly image: string;
@@ -35,36 +31,18 @@ export async function completeImage(
   const { sync } = completion.settings;
   const stack = stackLayers(resolved, stored, new Set()).map(({ layer }) => layer);
   const layers = stack.map(placeOf);
-  const implied = await withThread(completion, () => engine.pool.run({ kind: 'find-implied', layers }));
+  const { facts: implied } = await runAlone(completion, () => engine.pool.run({ kind: 'find-implied', layers }));
   if (implied.length === 0) return new Set();
   await using _locks = await engine.store.lockLayers(
     stack.map(({ digest }) => digest),
     location,
     signal,
   );
-  const completed = await withThread(completion, () => engine.pool.run({ kind: 'complete', layers, implied, sync }));
+  const { facts: completed } = await runAlone(completion, () =>
+    engine.pool.run({ kind: 'complete', layers, implied, sync }),
+  );
   for (const { digest, warnings } of completed)
     for (const warning of warnings) events.emit({ kind: 'warning', image, layer: digest, ...warning });
   const composed = new Set(completed.flatMap(({ digest, needsCompose }) => (needsCompose ? [digest] : [])));
   return new Set(stack.map(({ digest }) => digest).filter((digest) => composed.has(digest)));
-}
-
-/** @throws SluiceError of the task that failed */
-async function withThread<Facts>(
-  { engine, signal }: Pick<Completion, 'engine' | 'signal'>,
-  run: () => Promise<Outcome<Facts>>,
-): Promise<Facts> {
-  const release = await engine.schedule.acquire(Infinity, signal);
-  try {
-    const outcome = await run();
-    if (outcome.kind === 'failed') throw SluiceError.fromData(outcome.error);
-    return outcome.facts;
-  } finally {
-    release();
-  }
-}
-
-/** @param layer as the store answers it; its sidecar stands beside its directory (compat F6) */
-export function placeOf({ digest, path, stat }: StoredLayer): LayerPlace {
-  return { digest, directory: path, sidecar: path.replace(/\.extracted$/, '.mtree'), stat };
 }

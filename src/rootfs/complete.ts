@@ -1,8 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
 import { SluiceError } from '../errors.js';
+import { syncFileSystem } from '../layer/extract.js';
 import { printable } from '../layer/path.js';
 import { createWarnings, type Warnings } from '../layer/warnings.js';
-import { native } from '../native.js';
 import type { CompletedLayer, CompleteTask, LayerPlace } from '../transfer/rootfs-tasks.js';
 import { ChainView } from './chain-view.js';
 import {
@@ -95,14 +94,4 @@ function explicitStat({ digest, stat }: LayerPlace, view: ChainView, path: Buffe
     layer: digest,
     entry: printable(path),
   });
-}
-
-/** Before the image's row, as a consumer may mount the layers from then on. */
-export function syncFileSystem(directory: string): void {
-  const file = openSync(directory, 'r');
-  try {
-    native().syncfs(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -35,4 +35,20 @@ export interface CompletedLayer {
   readonly needsCompose: boolean;
 }
 
-export type RootfsTask = FindImpliedTask | CompleteTask;
+/** Builds one root file system of an image's layers in `<staging>/tree`, and its sidecar `<staging>/mtree`. */
+export interface ComposeTask {
+  readonly kind: 'compose';
+  /** Its state word ends the task; see `control.ts`. */
+  readonly control: SharedArrayBuffer;
+  /** Bottom to top. */
+  readonly layers: readonly LayerPlace[];
+  /** An empty directory. */
+  readonly staging: string;
+  /** Find parents by walking alone, as on a kernel without openat2. */
+  readonly walk: boolean;
+  /** Whether the file system takes different names for one (extraction E15). */
+  readonly folds: boolean;
+  readonly sync: boolean;
+}
+
+export type RootfsTask = FindImpliedTask | CompleteTask | ComposeTask;

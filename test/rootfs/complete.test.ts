@@ -6,7 +6,7 @@ import type { PulledImage, SluiceEvent } from '../../src/index.js';
 import { runTask } from '../../src/layer/run-task.js';
 import { native } from '../../src/native.js';
 import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
-import { placeOf } from '../../src/rootfs/complete-image.js';
+import { placeOf } from '../../src/rootfs/engine.js';
 import { buildImage, parseLayer, type TestImage } from '../../src/testing/index.js';
 import { overrideOf } from '../helpers/extract.js';
 import { openLab, type Lab } from '../helpers/sluice.js';

@@ -1,0 +1,124 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileSystemError, SluiceError } from '../errors.js';
+import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/extract.js';
+import { Tree } from '../layer/tree.js';
+import type { Warnings } from '../layer/warnings.js';
+import { native } from '../native.js';
+import { IMPLIED_LINE, type SidecarDeferred, type SidecarEntry, type SidecarItem } from '../oci/sidecar.js';
+import { openControl } from '../transfer/control.js';
+import type { ComposeTask, LayerPlace } from '../transfer/rootfs-tasks.js';
+import { completeLayers } from './complete.js';
+import { Feed } from './feed.js';
+import { HeldLinks, makeLink } from './held-links.js';
+import { hideBelow } from './hide.js';
+import { foldedMarker, type Marker, readMarker } from './markers.js';
+import { RealTree } from './real-tree.js';
+import { readSidecarFile, sidecarHolds } from './sidecar-file.js';
+
+/**
+ * Builds one root file system of an image's layers, bottom to top, with the writer that extracts layers (W8): so names
+ * are resolved in the composed root alone (N3, E26), and its sidecar comes with it.
+ * @throws SluiceError; errors of the machine. What was made by then is the caller's to remove
+ */
+export function composeLayers(task: ComposeTask, warnings: Warnings): null {
+  const addon = native();
+  const root = join(task.staging, TREE);
+  const sidecar = join(task.staging, SIDECAR);
+  const stat = task.layers.at(-1)?.stat ?? 'containers';
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const writer = addon.writerOpen(
+    Buffer.from(root),
+    Buffer.from(task.staging),
+    task.walk,
+    process.umask(),
+    task.folds,
+    0,
+  );
+  try {
+    const tree = new Tree(addon, writer, warnings, flagsOf({ stat, privilegedXattrs: false }));
+    tree.setRoot({ mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 });
+    const { isAborted } = openControl(task.control);
+    task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, isAborted }));
+    addon.writerFinish(writer, Buffer.from(sidecar), Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`));
+  } finally {
+    addon.writerClose(writer);
+  }
+  // Directories that nothing but names of their children made: they are what P3 calls them when no layer has them.
+  if (sidecarHolds(sidecar, `\n${IMPLIED_LINE}\n`)) {
+    const itself = { digest: 'composed', directory: root, sidecar, stat };
+    completeLayers({ kind: 'complete', layers: [itself], implied: [itself.digest], sync: false });
+  }
+  if (task.sync) syncFileSystem(task.staging);
+  return null;
+}
+
+interface Composing {
+  readonly tree: Tree;
+  readonly root: string;
+  readonly isBottom: boolean;
+  readonly isAborted: () => boolean;
+}
+
+function composeLayer(layer: LayerPlace, composing: Composing): void {
+  try {
+    const links = new HeldLinks(composing.tree);
+    const items = (): Iterable<SidecarItem> => readSidecarFile(layer.sidecar);
+    const { deferred, markers } = readLookups(items());
+    links.hold(deferred);
+    if (!composing.isBottom && markers.length > 0) hideBelow(markers, { ...composing, items, spared: links.directory });
+    layOver(layer, items(), links, composing);
+    links.release();
+  } catch (error) {
+    const isOfMachine = error instanceof SluiceError || (error instanceof Error && 'syscall' in error);
+    throw isOfMachine ? fileSystemError('composing a layer', error).with({ layer: layer.digest }) : error;
+  }
+}
+
+/** What of a layer is looked up in the tree below before anything of the layer applies. */
+function readLookups(items: Iterable<SidecarItem>): {
+  readonly deferred: readonly SidecarDeferred[];
+  readonly markers: readonly Marker[];
+} {
+  const deferred: SidecarDeferred[] = [];
+  const markers: Marker[] = [];
+  for (const item of items) {
+    if (item.kind === 'deferred') deferred.push(item);
+    else {
+      const marker = item.isFolded ? foldedMarker(item) : readMarker(item);
+      if (marker) markers.push(marker);
+    }
+  }
+  return { deferred, markers };
+}
+
+function layOver(layer: LayerPlace, items: Iterable<SidecarItem>, links: HeldLinks, composing: Composing): void {
+  const { tree, isBottom, isAborted } = composing;
+  using source = new RealTree(layer.directory);
+  const feed = new Feed(tree);
+  for (const item of items) {
+    if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
+    if (item.kind === 'deferred') {
+      feed.flush();
+      links.make(item);
+    } else if (item.hardLink) {
+      feed.flush();
+      makeLink(tree, item.hardLink, item.path);
+    } else if (!isSilent(item, isBottom)) feed.add(item, source);
+  }
+  feed.flush();
+}
+
+/**
+ * Whether an entry makes nothing: markers; implied directories, which their children make where they are needed, so
+ * that one with nothing but markers is not made (W9), a directory of a lower layer keeps what it has (P4), and a symlink
+ * stays (P5); and a root that no entry gave anything (M3).
+ */
+function isSilent(entry: SidecarEntry, isBottom: boolean): boolean {
+  if (entry.isImplied || readMarker(entry)) return true;
+  return !isBottom && entry.path.length === 0 && isDefaultRoot(entry);
+}
+
+function isDefaultRoot({ mode, uid, gid, mtime, mtimeNs, xattrs }: SidecarEntry): boolean {
+  return mode === 0o755 && [uid, gid, mtime, mtimeNs, xattrs.length].every((number) => number === 0);
+}
