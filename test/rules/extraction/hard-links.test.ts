@@ -190,6 +190,11 @@ const METADATA: readonly LayerCase[] = [
     tree: 'char c 0666 7:7 1,3\nlink d -> c\nblock e 0660 8,1\nlink f -> e\nfifo p\nlink q -> p',
   },
   {
+    title: 'H7 attributes of a link entry are added to the inode',
+    layer: 'file a "1" xattr:user.a="1" xattr:user.b="2"\nlink c -> a xattr:user.b="3" xattr:user.c="4"',
+    tree: 'file a "1" xattr:user.a="1" xattr:user.b="3" xattr:user.c="4"\nlink c -> a',
+  },
+  {
     title: 'H7 H9 a link to itself that exists changes the metadata alone',
     layer: 'file a 0600 1:1 "1"\nlink b 0620 -> a\nlink a 0640 2:2 -> ./a',
     tree: 'file a 0640 2:2 "1"\nlink b -> a',
@@ -211,19 +216,17 @@ const METADATA: readonly LayerCase[] = [
   },
 ];
 
-const REFUSED: readonly LayerCase[] = [
-  ...(
-    [
-      ['H8 X6 a directory', 'dir d\nlink l -> d', 'H8'],
-      ['H8 X6 a directory behind a symlink', 'dir d/e\nsym s -> d\nlink l -> s/e', 'H8'],
-      ['H8 X6 a directory that comes later', 'link l -> d\nfile d/f "x"', 'H8'],
-      ['H9 X6 itself, which does not exist', 'link l -> l', 'H9'],
-      ['H9 X6 a link to itself behind a symlink', 'dir d\nsym s -> d\nlink d/l -> s/l', 'H9'],
-      ['H9 X6 a ring of two', 'link a -> b\nlink b -> a', 'H9'],
-      ['H9 X6 a ring that a chain leads into', 'link a -> b\nlink b -> c\nlink c -> b', 'H9'],
-    ] as const
-  ).map(([title, text, rule]) => ({ title: `${title} is refused`, layer: text, refused: `ENTRY_REFUSED ${rule}` })),
-];
+const REFUSED: readonly LayerCase[] = (
+  [
+    ['H8 X6 a directory', 'dir d\nlink l -> d', 'H8'],
+    ['H8 X6 a directory behind a symlink', 'dir d/e\nsym s -> d\nlink l -> s/e', 'H8'],
+    ['H8 X6 a directory that comes later', 'link l -> d\nfile d/f "x"', 'H8'],
+    ['H9 X6 itself, which does not exist', 'link l -> l', 'H9'],
+    ['H9 X6 a link to itself behind a symlink', 'dir d\nsym s -> d\nlink d/l -> s/l', 'H9'],
+    ['H9 X6 a ring of two', 'link a -> b\nlink b -> a', 'H9'],
+    ['H9 X6 a ring that a chain leads into', 'link a -> b\nlink b -> c\nlink c -> b', 'H9'],
+  ] as const
+).map(([title, text, rule]) => ({ title: `${title} is refused`, layer: text, refused: `ENTRY_REFUSED ${rule}` }));
 
 testLayers([...VERSIONS, ...MAKING, ...ABSENT, ...METADATA, ...REFUSED], 'compat K10 extraction');
 

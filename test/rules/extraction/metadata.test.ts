@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { KIND } from '../../../src/layer/commands.js';
+import { native } from '../../../src/native.js';
 import { keepsUserXattrs } from '../../../src/store/probe.js';
 import { parseLayer } from '../../../src/testing/index.js';
 import { extract, listTree, overrideOf, verdict, warned } from '../../helpers/extract.js';
@@ -224,7 +225,7 @@ testLayers(
 );
 
 test('extraction M1 the umask takes no bit away', (t) => {
-  const before = process.umask(0o777);
+  const before = process.umask(0o077);
   try {
     const { tree } = extract(t, parseLayer('dir d 0755\nfile d/f 0644 "x"\nfile i/f 0777 "y"\nfifo p'));
     const mode = (name: string): string => (lstatSync(join(tree, name)).mode & 0o7777).toString(8);
@@ -315,4 +316,19 @@ test('extraction M17 the time of access is the same', (t) => {
 
 test('extraction M5 KIND is the type bits of a mode', () => {
   assert.deepEqual([KIND.CHAR << 12, KIND.BLOCK << 12, KIND.FIFO << 12], [0o020000, 0o060000, 0o010000]);
+});
+
+test('extraction M13 M15 privileged attributes are set when that is asked for and permitted, and never fatal', (t) => {
+  const tar = parseLayer(
+    'file f 0755 "x" xattr:trusted.x="1" xattr:security.capability=hex:0100000200200000000000000000000000000000\nfile g "y"',
+  );
+  const { tree, ...rest } = extract(t, tar, { privilegedXattrs: true });
+  assert.equal(verdict({ tree, ...rest }), 'done');
+  const path = Buffer.from(join(tree, 'f'));
+  const isSet = rest.lines().includes('#sluice.xattr set trusted.x MQ==');
+  const real = process.getuid!() === 0 ? native().xattrGet(path, Buffer.from('trusted.x'))?.toString() : undefined;
+  assert.equal(real, isSet ? '1' : undefined);
+  if (!isSet) assert.ok(rest.lines().includes('#sluice.xattr kept trusted.x MQ=='));
+  const copy = native().xattrGet(path, Buffer.from('user.containers.override_security.capability'));
+  assert.equal(copy?.toString('hex'), '0100000200200000000000000000000000000000');
 });

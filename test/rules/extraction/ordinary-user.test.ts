@@ -46,7 +46,7 @@ async function runAs(t: Cleanup, uid: number, gid: number): Promise<Run> {
   t.after(() => void child.kill('SIGKILL'));
   const [output, errors, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   const count = (name: string): number => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? -1);
-  const failures = output.split('\n').filter((line) => line.startsWith('not ok'));
+  const failures = output.match(/^not ok[^]*?^ {2}\.\.\.$/gm) ?? [];
   return {
     status: Number(status),
     report: [...failures, errors].join('\n'),
