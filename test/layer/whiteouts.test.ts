@@ -167,8 +167,8 @@ test('extraction W4 a layer that holds the marker file alone has it in the sidec
   assert.deepEqual(names(folded), ['.', './f']);
 });
 
-test('extraction W4 T18 tens of thousands of markers are remembered in order, and folded', (t) => {
-  const count = 20_000;
+test('extraction W4 T18 thousands of markers are remembered in order, and folded', (t) => {
+  const count = 5000;
   const names = Array.from({ length: count }, (_, index) => `d${index % 7}/${'n'.repeat(index % 90)}${index}`);
   const parts = names.map((name, index) => (index % 10 === 0 ? file(name, 'x', { format: 'gnu' }) : null));
   const markers = names.map((name) => whiteout(name, { format: 'gnu' }));

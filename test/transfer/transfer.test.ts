@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { SluiceError } from '../../src/errors.js';
 import { Events, type SluiceEvent } from '../../src/events.js';
 import { createFlights } from '../../src/flights.js';
+import { native } from '../../src/native.js';
 import type { Digest } from '../../src/oci/digest.js';
 import type { ResolvedImage } from '../../src/oci/manifest.js';
 import { parsePullOptions, type PullOptions } from '../../src/options.js';
@@ -21,6 +22,7 @@ import {
   type TestImage,
 } from '../../src/testing/index.js';
 import { openPool } from '../../src/transfer/pool.js';
+import type { StatFormat } from '../../src/transfer/protocol.js';
 import { createSchedule } from '../../src/transfer/schedule.js';
 import { distinctLayers, transferLayers, type Engine, type Transfer } from '../../src/transfer/transfer.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
@@ -108,7 +110,7 @@ interface Lab {
   run(
     image: TestImage,
     source: Source,
-    options?: PullOptions & { readonly signal?: AbortSignal },
+    options?: PullOptions & { readonly signal?: AbortSignal; readonly stat?: StatFormat },
   ): Promise<readonly StoredLayer[]>;
   /** Names in a directory of the home. */
   list(directory: string): readonly string[];
@@ -135,14 +137,14 @@ async function openLab(t: TestContext, jobs = 2): Promise<Lab> {
     home: store.home,
     events,
     list: (directory) => readdirSync(join(store.home, directory)),
-    run: async (image, source, options = {}) => {
+    run: async (image, source, { stat = 'containers', ...options } = {}) => {
       const emitter = new Events();
       emitter.subscribe((event) => void events.push(event));
       const transfer: Transfer = {
         engine,
         source,
         location,
-        stat: 'containers',
+        stat,
         settings: parsePullOptions({ sync: false, ...options }),
         image: 'test.example/image:1',
         events: emitter,
@@ -429,4 +431,22 @@ test('extraction B2 B4 the layers of an image share its limits, a second try cou
     assert.deepEqual(other.list('staging'), []);
   }
   assert.equal((await lab.run(image, damagedOnce, { budget: { maxEntries: 2, maxUnpackedBytes: sum } })).length, 2);
+});
+
+test('extraction M5 M10 a layer that is kept in another form is absent, and is brought in the form asked for', async (t) => {
+  const lab = await openLab(t);
+  const image = buildImage({ layers: [{ tar: layer(file('f', 'x', { uid: 7 })) }] });
+  const forms: StatFormat[] = ['sidecar', 'sidecar', 'containers', 'libkrun', 'sidecar'];
+  const asked: number[] = [];
+  for (const stat of forms) {
+    const source = remoteSource(image);
+    const [stored] = await lab.run(image, source, { stat });
+    assert.equal(stored?.stat, stat);
+    const value = native().xattrGet(Buffer.from(join(stored.path, 'f')), Buffer.from('user.containers.override_stat'));
+    assert.equal(value?.toString() ?? null, stat === 'sidecar' ? null : '7:0:0100644');
+    asked.push(source.opened.length);
+  }
+  assert.deepEqual(asked, [1, 0, 1, 1, 1]);
+  const sidecar = readFileSync(join(lab.home, 'layers', `${image.layers[0]!.descriptor.digest}.mtree`), 'latin1');
+  assert.match(sidecar, /stat=sidecar\n[^]*\n\.\/f type=file mode=0644 uid=7 /);
 });

@@ -137,6 +137,20 @@ test('extraction M11 both forms of an attribute are read, SCHILY wins', () => {
   assert.deepEqual(byName, { 'user.both': 'schily', 'user.\xc3\xa9=': '\0\xff' });
 });
 
+test('extraction M15 ACLs as text are attributes under their own name', () => {
+  const merged = mergeXattrs(
+    parse([
+      ['SCHILY.acl.access', 'user::rw-'],
+      ['SCHILY.acl.default', 'x'],
+      ['SCHILY.acl.default', ''],
+    ]),
+  );
+  assert.deepEqual(
+    merged.map(({ name, value }) => [text(name), text(value)]),
+    [['SCHILY.acl.access', 'user::rw-']],
+  );
+});
+
 test('extraction T8 only a comment says nothing', () => {
   assert.equal(parse({ comment: 'x' }).isMeaningful, false);
   assert.equal(parse({}).isMeaningful, false);

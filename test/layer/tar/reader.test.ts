@@ -201,6 +201,11 @@ const VECTORS: readonly Vector[] = [
     warnings: ['T8@0'],
   },
   {
+    title: 'T4 T8 a global header between a PAX header and its entry takes nothing away from the entry',
+    parts: [meta('x', '14 path=other\n'), paxGlobal({ comment: 'x' }), file('f', '1')],
+    members: ['other 0 1 1'],
+  },
+  {
     title: 'T8 a comment is no reason to warn',
     parts: [paxGlobal({ comment: 'commit id' }), file('f')],
     members: ['f 0 0 '],
