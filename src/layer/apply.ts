@@ -166,8 +166,8 @@ class Applier implements Apply, TarHandler, TreeListener {
         this.#hasRoot = true;
         break;
       case 'whiteout':
-        this.#whiteouts.add(batch.arena.subarray(start, end));
-        break;
+        this.#readWhiteout(entry, decision, batch.arena.slice(start, end));
+        return;
       case 'file':
         this.#meter.file(entry.size);
         break;
@@ -235,6 +235,18 @@ class Applier implements Apply, TarHandler, TreeListener {
     return packed;
   }
 
+  /** A whiteout ends the batch as well: what it hides is settled by its path as resolved now (N3, W4). */
+  #readWhiteout(entry: Entry, decision: Decision & { kind: 'whiteout' }, path: Uint8Array): void {
+    const batch = this.#batch;
+    batch.arenaLength -= path.length;
+    this.#flush();
+    this.#noteOddNames(path, 0, path.length, entry.offset);
+    const { canonical } = this.#tree.stat(path, true);
+    this.#whiteouts.add(canonical);
+    this.#reserve(entry, canonical.length);
+    this.#encode(entry, decision, batch.copy(canonical, 0, canonical.length), canonical.length);
+  }
+
   /** A link entry ends the batch: it must see the tree as it is (N10). */
   #readLink(entry: Entry, path: Uint8Array): void {
     this.#batch.arenaLength -= path.length;
@@ -258,9 +270,9 @@ class Applier implements Apply, TarHandler, TreeListener {
     }
   }
 
-  /** Makes sure that the entry's names and attributes fit the arena, and its command the batch. */
-  #reserve({ name, link, xattrs }: Entry): void {
-    const length = name.end - name.start + link.end - link.start + mostPackedBytes(xattrs);
+  /** Makes sure that the entry's names and attributes, and `more` bytes, fit the arena, and its command the batch. */
+  #reserve({ name, link, xattrs }: Entry, more = 0): void {
+    const length = name.end - name.start + link.end - link.start + mostPackedBytes(xattrs) + more;
     if (this.#batch.isFull || !this.#batch.fits(length)) this.#flush();
     if (!this.#batch.fits(length)) this.#batch.grow(length);
   }

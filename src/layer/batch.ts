@@ -24,7 +24,7 @@ export class Batch {
     return this.arenaLength + length <= this.arena.length;
   }
 
-  /** Makes room; only while the batch is empty, as commands hold offsets alone. */
+  /** Makes room, and forgets what the arena holds. */
   grow(length: number): void {
     this.arena = new Uint8Array(Math.max(length, this.arena.length * 2));
   }
@@ -69,6 +69,18 @@ export class Batch {
     const at = index * STRIDE;
     const start = this.words[at + WORD.PATH]!;
     return this.arena.subarray(start, start + this.words[at + WORD.PATH_LENGTH]!);
+  }
+
+  /** Gives a command that did not run another path. */
+  setPath(index: number, path: Uint8Array): void {
+    if (!this.fits(path.length)) {
+      const { arena } = this;
+      this.grow(arena.length + path.length);
+      this.arena.set(arena);
+    }
+    const at = index * STRIDE;
+    this.set(at, WORD.PATH, this.copy(path, 0, path.length));
+    this.set(at, WORD.PATH_LENGTH, path.length);
   }
 
   reset(): void {

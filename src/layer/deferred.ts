@@ -104,14 +104,34 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     return true;
   };
 
-  /** The target lies in the directory that the link replaces: it is linked elsewhere first (H1). */
-  const linkOutOfWay = (target: Uint8Array, kind: number, { path, metadata, xattrs, offset }: LinkEntry): void => {
+  /** Links a target elsewhere before its name goes (H1). @returns where it is kept */
+  const keepAside = (target: Uint8Array, offset: number): Uint8Array => {
     const temporary = Buffer.from(`.sluice-link-${process.hrtime.bigint().toString(36)}`);
     make(target, temporary, offset);
-    tree.remove(path);
-    make(temporary, path, offset);
-    tree.remove(temporary);
+    return temporary;
+  };
+
+  const makeOfKept = (kept: Uint8Array, kind: number, { path, metadata, xattrs, offset }: LinkEntry): void => {
+    make(kept, path, offset);
+    tree.remove(kept);
     tree.setInodeMetadata(path, kind, metadata, xattrs);
+  };
+
+  /** While the way to a link is made: its target, and where that is kept if the way takes its name (N6). */
+  const onWay: { target: string | null; offset: number; kept: Uint8Array | null } = {
+    target: null,
+    offset: 0,
+    kept: null,
+  };
+
+  /** What stands at the link's own name, the way to it made. */
+  const findPlace = (link: LinkEntry, target: Found): { there: Found; kept: Uint8Array | null } => {
+    onWay.target = target.kind === 0 ? null : keyOf(target.canonical);
+    onWay.offset = link.offset;
+    onWay.kept = null;
+    const there = tree.stat(link.path, true);
+    onWay.target = null;
+    return { there, kept: onWay.kept };
   };
 
   const findTarget = (link: LinkEntry): Found => {
@@ -161,14 +181,16 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     beforeRemoval(path) {
       makeWaiting();
       copies.clear();
+      if (onWay.target === keyOf(path)) onWay.kept = keepAside(path, onWay.offset);
       if (forward.size > 0) removed.set(keyOf(path), ++removals);
     },
     read(link) {
       const found = findTarget(link);
       const path = keyOf(link.path);
       if (found.kind === KIND.DIR) throw refused('H8', 'its target is a directory', { path, offset: link.offset });
-      const there = tree.stat(link.path, true);
+      const { there, kept } = findPlace(link, found);
       const key = keyOf(there.canonical);
+      if (kept) return makeOfKept(kept, found.kind, { ...link, path: there.canonical });
       if (found.kind !== 0 && there.kind !== 0 && there.inode === found.inode) {
         makeWaiting();
         tree.setInodeMetadata(there.canonical, there.kind, link.metadata, link.xattrs);
@@ -180,8 +202,9 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       waiting.delete(key);
       forward.delete(key);
       if (there.kind !== 0 && found.kind !== 0 && target.startsWith(`${key}/`)) {
-        linkOutOfWay(found.canonical, found.kind, { ...link, path: there.canonical });
-        return;
+        const aside = keepAside(found.canonical, link.offset);
+        tree.remove(there.canonical);
+        return makeOfKept(aside, found.kind, { ...link, path: there.canonical });
       }
       if (there.kind !== 0) tree.remove(there.canonical);
       if (found.kind === 0 && link.xattrs.count > 0) {

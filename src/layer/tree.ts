@@ -177,11 +177,17 @@ export class Tree {
     } else throw this.#failure(batch, index);
   }
 
-  /** The O table: a directory over a directory keeps its children, everything else replaces what is there. */
+  /**
+   * The O table: a directory over a directory keeps its children, everything else replaces what is there. What is
+   * replaced may be a symlink that the way to it leads through, so the command goes on with the path as resolved (N3).
+   */
   #replace(batch: Batch, index: number, where: Uint8Array): void {
     const op = index * STRIDE + WORD.OP;
     if (batch.words[op] === OP.DIR && this.#result[RESULT.KIND] === KIND.DIR) batch.words[op] = OP.DIR_META;
-    else this.remove(where);
+    else {
+      this.remove(where);
+      batch.setPath(index, where);
+    }
   }
 
   #makeImplied(path: Uint8Array): void {

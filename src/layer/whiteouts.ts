@@ -1,3 +1,4 @@
+import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
 import { keyOf } from './deferred.js';
 import { leafStart } from './path.js';
@@ -9,7 +10,7 @@ const FIRST_LIST_BYTES = 1024;
 
 /** Markers of the layer, remembered for the second pass. */
 export interface Whiteouts {
-  /** @param path cleaned path of a `.wh.*` entry; not kept */
+  /** @param path of a `.wh.*` entry, the symlinks on its way resolved; not kept */
   add(path: Uint8Array): void;
   /** @param path cleaned path below AUFS's own bookkeeping (W7); not kept */
   addAufs(path: Uint8Array): void;
@@ -25,9 +26,9 @@ export function createWhiteouts(tree: Tree): Whiteouts {
     const leaf = leafStart(marker, 0, marker.length);
     if (Buffer.compare(marker.subarray(leaf), OPAQUE) === 0) return;
     const hidden = Buffer.concat([marker.subarray(0, leaf), marker.subarray(leaf + MARKER_PREFIX_BYTES)]);
+    if (!isStanding(tree, marker)) return;
     const found = tree.stat(hidden);
     if (found.kind === 0 || deferredLinks.has(keyOf(found.canonical))) return;
-    if (tree.stat(marker).kind === 0) return;
     if (found.kind === KIND.DIR) {
       const opaque = Buffer.concat([found.canonical, Buffer.from('/'), OPAQUE]);
       if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque);
@@ -48,6 +49,17 @@ export function createWhiteouts(tree: Tree): Whiteouts {
       for (const marker of markers.all()) fold(marker, deferredLinks);
     },
   };
+}
+
+/** Whether a marker is where it was put: later entries may have taken its name (W6), or led its way elsewhere. */
+function isStanding(tree: Tree, marker: Uint8Array): boolean {
+  try {
+    const { kind, canonical } = tree.stat(marker);
+    return kind === KIND.FILE && Buffer.compare(canonical, marker) === 0;
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'NAME_REFUSED') return false;
+    throw error;
+  }
 }
 
 /** Paths one behind the other, each ended by NUL, which no path holds: millions of markers cost their bytes alone. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Sidecar, SidecarEntry } from '../consumers/sidecar.js';
+import type { Cleanup } from '../helpers/temporary.js';
 import type { HostNode } from './tree.js';
 
 /** One path as the second reading of a layer has it. */
@@ -31,8 +33,21 @@ const SCRIPT = fileURLToPath(new URL('../../../test/differential/read-layer.py',
 
 /** Reads a layer, gzipped or not, with python's tarfile and the rules in their plainest form. */
 export function readIndependently(archive: string): IndependentReading {
-  const output = execFileSync('python3', [SCRIPT, archive], { encoding: 'utf8', maxBuffer: 1 << 30 });
+  const output = execFileSync('python3', [SCRIPT], { input: `${archive}\n`, encoding: 'utf8', maxBuffer: 1 << 30 });
   return JSON.parse(output) as IndependentReading;
+}
+
+/** The same as {@link readIndependently} many times, by one process that ends after the test. */
+export function createIndependentReader(t: Cleanup): (archive: string) => Promise<IndependentReading> {
+  const child = spawn('python3', [SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => void child.kill());
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return async (archive) => {
+    child.stdin.write(`${archive}\n`);
+    const { value, done } = await lines.next();
+    assert.ok(!done, 'python answers');
+    return JSON.parse(value) as IndependentReading;
+  };
 }
 
 /** The tree and the sidecar are what the second reading says, path by path. */

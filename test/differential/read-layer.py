@@ -1,8 +1,7 @@
 """A second reading of a layer: python's tarfile for the bytes, and the rules of extraction in their plainest form.
 
-usage: read-layer.py ARCHIVE
-
-Prints one JSON object: {"refused": RULE} or {"nodes": [...], "deferred": [...]}. All names are bytes, shown as latin1. Links
+Reads paths of archives from standard input, a line each, and answers each with a line that holds one JSON object:
+{"refused": RULE} or {"nodes": [...], "deferred": [...]}. All names are bytes, shown as latin1. Links
 are bound when they are read, names are kept in dictionaries, nothing is written: it shares no idea with the extractor but
 the rules.
 """
@@ -76,11 +75,16 @@ class Tree:
             if found is None or found.kind != "dir":
                 if not make:
                     return None, None
-                self.forward.pop(tuple(names + [part]), None)
+                self.forget(tuple(names + [part]))
                 found = stack[-1].children[part] = Node("dir", implied=True)
             stack.append(found)
             names.append(part)
         return stack[-1], names
+
+    def forget(self, path):
+        """Links that wait at a path or below it go with what is replaced there."""
+        for key in [key for key in self.forward if key[: len(path)] == path]:
+            del self.forward[key]
 
     def find(self, parts):
         """The node at a path, its last part not followed, and the path after symlinks."""
@@ -94,7 +98,8 @@ class Tree:
         there = parent.children.get(parts[-1])
         if node.kind == "dir" and there is not None and there.kind == "dir":
             node.children = there.children
-        self.forward.pop(tuple(names + parts[-1:]), None)
+        else:
+            self.forget(tuple(names + parts[-1:]))
         parent.children[parts[-1]] = node
         return names + parts[-1:]
 
@@ -108,14 +113,14 @@ class Tree:
         if found is not None:
             if there is not found:
                 parent.children[parts[-1]] = found
-                self.forward.pop(key, None)
+                self.forget(key)
             found.uid, found.gid, found.mode, found.mtime = entry.uid, entry.gid, entry.mode, entry.mtime
             found.xattrs = {**found.xattrs, **entry.xattrs}
             return
         if key == path:
             raise Refused("X6")
         parent.children.pop(parts[-1], None)
-        self.forward.pop(key, None)
+        self.forget(key)
         self.forward[key] = (path, entry)
 
     def finish(self):
@@ -132,7 +137,7 @@ class Tree:
             for key in reversed(chain):
                 path, entry = self.forward.pop(key)
                 found, path = self.find(list(path))
-                parent, _ = self.walk(list(key[:-1]), True)
+                parent, _ = self.walk(list(key[:-1]), False)
                 if found is not None and found.kind == "dir":
                     raise Refused("X6")
                 if key[-1] in parent.children:
@@ -144,12 +149,14 @@ class Tree:
         for top in self.aufs:
             self.root.children.pop(top, None)
         for marker in self.markers:
-            parent, names = self.walk(marker[:-1], False)
+            parent = self.root
+            for part in marker[:-1]:
+                parent = parent.children.get(part) if parent is not None else None
             if parent is None or marker[-1] == b".wh..wh..opq" or marker[-1] not in parent.children:
                 continue
             name = marker[-1][4:]
             hidden = parent.children.get(name)
-            if hidden is None or tuple(names + [name]) in deferred:
+            if hidden is None or tuple(marker[:-1] + [name]) in deferred:
                 continue
             del parent.children[marker[-1]]
             if hidden.kind == "dir":
@@ -281,17 +288,21 @@ def describe(tree, deferred):
     }
 
 
-def main():
+def read(path):
     tree = Tree()
     try:
-        with tarfile.open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as archive:
+        with tarfile.open(path, encoding="utf-8", errors="surrogateescape") as archive:
             for member in archive:
                 apply(tree, archive, member)
                 archive.members = []
-        deferred = tree.finish()
-        print(json.dumps(describe(tree, deferred)))
+        return describe(tree, tree.finish())
     except Refused as refused:
-        print(json.dumps({"refused": str(refused)}))
+        return {"refused": str(refused)}
+
+
+def main():
+    for line in sys.stdin:
+        print(json.dumps(read(line.rstrip("\n"))), flush=True)
 
 
 main()
