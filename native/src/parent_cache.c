@@ -14,8 +14,8 @@ void parents_clear(struct parents *parents) {
 
 void parents_free(struct parents *parents) {
   parents_clear(parents);
-  free(parents->todo);
-  parents->todo = NULL;
+  free(parents->way);
+  parents->way = NULL;
 }
 
 struct parent *cache_lookup(struct parents *parents, struct bytes key, uint32_t hash) {

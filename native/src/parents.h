@@ -26,7 +26,7 @@ struct parents {
   unsigned count;
   uint16_t buckets[PARENT_BUCKETS]; /* index + 1 */
   struct parent entries[CACHED_PARENTS];
-  uint8_t *todo; /* what is left of a way while it is walked */
+  uint8_t *way; /* what is left of a way while it is walked */
 };
 
 /* A directory of the tree, borrowed: the descriptor of the last two found is good, the path until any change. */

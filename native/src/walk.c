@@ -12,7 +12,7 @@ enum {
   MOST_RETRIES = 32,
   LONGEST_TARGET = 4095,
   /* Every symlink puts its target and a slash before what is left; nothing else makes it longer. */
-  TODO = LONGEST_PATH + (MOST_LINKS + 1) * (LONGEST_TARGET + 1),
+  WAY_BYTES = LONGEST_PATH + (MOST_LINKS + 1) * (LONGEST_TARGET + 1),
 };
 
 int open_at_once(const struct parents *parents, const char *path) {
@@ -219,13 +219,13 @@ static void walk_start(struct walk *walk, struct bytes path) {
     start = beginning.length;
     break;
   }
-  walk->end = walk->parents->todo + TODO;
+  walk->end = walk->parents->way + WAY_BYTES;
   walk->at = walk->end - (path.length - start);
   memcpy(walk->at, path.at + start, path.length - start);
 }
 
 enum status walk_find(struct parents *parents, struct bytes path, struct parent **found, struct report *report) {
-  if (!parents->todo && !(parents->todo = malloc(TODO))) return fail(report, CALL_MALLOC, ENOMEM);
+  if (!parents->way && !(parents->way = malloc(WAY_BYTES))) return fail(report, CALL_MALLOC, ENOMEM);
   struct walk walk = {.parents = parents, .report = report};
   walk_start(&walk, path);
   enum status status = walk_all(&walk);
