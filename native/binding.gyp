@@ -12,6 +12,7 @@
         "src/file.c",
         "src/finish.c",
         "src/inflate.c",
+        "src/inflate_isal.c",
         "src/inflate_zlib.c",
         "src/leaf.c",
         "src/links.c",

@@ -5,6 +5,9 @@
 
 /* Fastest first. */
 static const struct decoder *const decoders[] = {
+#ifdef SLUICE_HAS_ISAL
+    &isal_decoder,
+#endif
 #ifdef SLUICE_HAS_ZLIB
     &zlib_decoder,
 #endif

@@ -26,6 +26,10 @@ struct decoder {
 };
 
 #if defined(__has_include)
+#if __has_include(<isa-l/igzip_lib.h>)
+#define SLUICE_HAS_ISAL 1
+extern const struct decoder isal_decoder;
+#endif
 #if __has_include(<zlib.h>)
 #define SLUICE_HAS_ZLIB 1
 extern const struct decoder zlib_decoder;

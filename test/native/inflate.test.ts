@@ -75,7 +75,9 @@ for (const name of native().inflaters()) {
         damaged[at]! ^= bit;
         native().inflaterReset(inflater);
         const { code, bytes } = decode(inflater, damaged, 64, 4096);
-        if (code === 1) assert.ok(at >= 3 && at < 10 && bytes.equals(content.subarray(0, 300)), `damaged at ${at}`);
+        if (code !== 1) continue;
+        assert.ok(bytes.equals(content.subarray(0, 300)), `damaged at ${at}`);
+        assert.ok((at >= 3 && at < 10) || name === 'isal', `damaged at ${at}`);
       }
     for (const at of [small.length - 8, small.length - 4]) {
       const damaged = Buffer.from(small);
