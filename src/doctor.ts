@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ERRORS, errnoOf, fileSystemError, SluiceError, type ErrorCode } from './errors.js';
 import { decoders } from './layer/inflate/open-inflater.js';
+import { isZstdAvailable } from './layer/inflate/zstd.js';
 import { isNativeAvailable, native } from './native.js';
 import { isOurIndex } from './store/index/open.js';
 import { chooseHome } from './store/layout.js';
@@ -19,6 +20,8 @@ export interface MachineReport {
   readonly isAddonFound: boolean;
   /** Decoders of gzip, fastest first. */
   readonly decoders: readonly string[];
+  /** Whether zstd layers can be read. */
+  readonly isZstdFound: boolean;
   readonly hasOpenat2: boolean | null;
   readonly home: { readonly path: string; readonly exists: boolean; readonly isWritable: boolean };
   /** The one that holds the home, or would. */
@@ -32,6 +35,8 @@ export interface MachineReport {
   };
   /** What keeps pulls from working, each with what to do. */
   readonly problems: readonly MachineProblem[];
+  /** What would make more possible, or faster. */
+  readonly advice: readonly string[];
 }
 
 export interface MachineProblem {
@@ -50,12 +55,14 @@ export async function doctor(options: { readonly home?: string } = {}): Promise<
   const place = await nearestDirectory(path);
   const trial = await tryOut(place);
   const isAddonFound = isNativeAvailable();
+  const isZstdFound = isZstdAvailable();
   return {
     node: process.version,
     cores: availableParallelism(),
     openFiles: await readOpenFiles(),
     isAddonFound,
     decoders: decoders(),
+    isZstdFound,
     hasOpenat2: isAddonFound ? native().hasOpenat2() : null,
     home: { path, exists: place === path, isWritable: trial.isWritable },
     fileSystem: {
@@ -65,7 +72,16 @@ export async function doctor(options: { readonly home?: string } = {}): Promise<
       foldsNames: trial.facts?.foldsNames ?? null,
     },
     problems: trial.problems,
+    advice: adviceFor(isAddonFound, isZstdFound),
   };
+}
+
+function adviceFor(isAddonFound: boolean, isZstdFound: boolean): string[] {
+  const isFastest = !isAddonFound || decoders().includes('isal');
+  return [
+    ...(isFastest ? [] : ['For a faster decoder install ISA-L (Debian: libisal-dev), then install Sluice again.']),
+    ...(isZstdFound ? [] : ['For zstd layers install the package zstd-napi beside Sluice (npm install zstd-napi).']),
+  ];
 }
 
 /** What was found out by writing. */

@@ -84,7 +84,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   TAR_MALFORMED: refused('The layer is no well-formed tar archive; build or push the image again.'),
   ENTRY_TYPE_UNSUPPORTED: refused('The layer holds an entry of a kind that a directory cannot represent.'),
   COMPRESSION_MALFORMED: refused('The compressed layer is damaged; build or push the image again.'),
-  COMPRESSION_UNSUPPORTED: refused('Layers may be plain tar or gzip here; convert the image, e.g. with skopeo copy.'),
+  COMPRESSION_UNSUPPORTED: refused('Layers may be plain tar, gzip or zstd; convert the image, e.g. with skopeo copy.'),
   DIGEST_MISMATCH: refused('The source sent other bytes than the digest promises; try another source.'),
   DIFF_ID_MISMATCH: refused("The layer's content is not what the image's config promises; build the image again."),
   SIZE_MISMATCH: refused('The source sent more or fewer bytes than the descriptor promises.'),

@@ -19,6 +19,7 @@ function linesOf(report: MachineReport): string[] {
     ['open files', `${openFiles.soft ?? 'unlimited'} (at most ${openFiles.hard ?? 'unlimited'})`],
     ['addon', report.isAddonFound ? 'found' : 'missing'],
     ['decoders', report.decoders.join(', ')],
+    ['zstd', report.isZstdFound ? 'found' : 'missing'],
     ['openat2', yesNo(report.hasOpenat2)],
     ['home', `${home.path} (${home.exists ? 'there' : 'absent'}, ${home.isWritable ? '' : 'not '}writable)`],
     ['file system', fileSystem.kind],
@@ -30,7 +31,7 @@ function linesOf(report: MachineReport): string[] {
     `problem[${code}]: ${message}`,
     `hint: ${hint}`,
   ]);
-  return [...facts, ...problems];
+  return [...facts, ...problems, ...report.advice.map((advice) => `advice: ${advice}`)];
 }
 
 function yesNo(fact: boolean | null): string {

@@ -60,7 +60,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
     digest: digestOf(blob),
     diffId: digestOf(tar),
     sizeBytes: blob.length,
-    mediaType: `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : '+gzip'}`,
+    mediaType: `application/vnd.oci.image.layer.v1.tar${suffixOf(compression)}`,
     staging,
     decoder: 'auto',
     stat: 'containers',
@@ -77,6 +77,10 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
       : extractLayer(task, feedIn(blob, chunkBytes, onChunk));
   const sidecar = (): string => readFileSync(join(staging, 'mtree'), 'latin1');
   return { outcome, tree, staging, sidecar, lines: () => sidecar().split('\n').slice(3, -1) };
+}
+
+function suffixOf(compression: LayerCompression): string {
+  return compression === 'none' ? '' : compression === 'zstd-stored' ? '+zstd' : '+gzip';
 }
 
 function blobFile(t: Cleanup, blob: Uint8Array): ExtractTask['blob'] {

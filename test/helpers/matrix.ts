@@ -27,13 +27,13 @@ export interface LayerCase {
 interface Way {
   readonly walk: boolean;
   readonly chunkBytes: number;
-  readonly compression: 'none' | 'gzip' | 'gzip-members';
+  readonly compression: 'none' | 'gzip' | 'gzip-members' | 'zstd-stored';
   readonly decoder: 'isal' | 'zlib' | 'pako';
 }
 
 const AXES: { readonly [K in keyof Way]: readonly Way[K][] } = {
   chunkBytes: [2 ** 30, 1, 511, 512, 513, 64 * 1024],
-  compression: ['none', 'gzip', 'gzip-members'],
+  compression: ['none', 'gzip', 'gzip-members', 'zstd-stored'],
   walk: [false, true],
   decoder: decoders(),
 };
