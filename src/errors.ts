@@ -291,3 +291,19 @@ export function fileSystemError(doing: string, error: unknown): SluiceError {
     { cause: error },
   );
 }
+
+/** Whether a code names a fault that is the image's own, if its bytes are what the digest promises (extraction D5). */
+export function isImageFault(code: ErrorCode): boolean {
+  return IMAGE_FAULTS.has(code);
+}
+
+const IMAGE_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ENTRY_REFUSED',
+  'NAME_REFUSED',
+  'NUMBER_OUT_OF_RANGE',
+  'TAR_MALFORMED',
+  'ENTRY_TYPE_UNSUPPORTED',
+  'COMPRESSION_MALFORMED',
+  'COMPRESSION_UNSUPPORTED',
+  'NAME_COLLISION',
+]);

@@ -15,4 +15,4 @@ export {
   type ReferenceOptions,
   type RegistryReference,
 } from './oci/reference.js';
-export type { Budget, DecoderName, StatFormat } from './transfer/protocol.js';
+export type { Budget, DecoderName, Pipeline, StatFormat } from './transfer/protocol.js';

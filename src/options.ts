@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { SluiceError } from './errors.js';
 import type { EventListener } from './events.js';
 import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';
-import type { Budget, DecoderName, StatFormat } from './transfer/protocol.js';
+import type { Budget, DecoderName, Pipeline, StatFormat } from './transfer/protocol.js';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -31,6 +31,8 @@ export interface PullOptions {
   /** Directory that takes the place of `<home>/layers` (compat F5). */
   readonly layerPath?: string;
   readonly decoder?: DecoderName;
+  /** Threads that one layer takes: `one`, `split` for two, `auto` (default) for what is faster at that moment. */
+  readonly pipeline?: Pipeline;
   /** Hosts (with port, when it is not the default one) that are spoken to by plain HTTP. */
   readonly plainHttp?: readonly string[];
   readonly budget?: Partial<Budget>;
@@ -78,6 +80,7 @@ const pullSchema = z.strictObject({
   policy: z.enum(['missing', 'always', 'never']).default('missing'),
   layerPath: z.string().min(1).optional(),
   decoder: z.enum(['auto', 'isal', 'zlib', 'pako']).default('auto'),
+  pipeline: z.enum(['auto', 'one', 'split']).default('auto'),
   plainHttp: z.array(z.string().min(1)).default([]),
   budget: budgetSchema.prefault({}),
   statFormat: z.enum(['containers', 'libkrun']).default('containers'),
@@ -106,6 +109,7 @@ export interface PullSettings {
   readonly policy: Policy;
   readonly layerPath: string | undefined;
   readonly decoder: DecoderName;
+  readonly pipeline: Pipeline;
   readonly plainHttp: readonly string[];
   readonly budget: Budget;
   readonly statFormat: Exclude<StatFormat, 'sidecar'>;

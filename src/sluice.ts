@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 import { SluiceError } from './errors.js';
 import { Events, type EventListener } from './events.js';
@@ -51,9 +52,16 @@ export class Sluice implements AsyncDisposable {
     const { home, jobs, walk } = parseOpenOptions(options);
     const defaultRegistry = parseDefaultRegistry(process.env['OCI_REGISTRY_DOMAIN']);
     const store = await openStore({ home });
-    const pool = openPool(jobs);
+    const pool = openPool(2 * jobs);
     const sluice = new Sluice({
-      engine: { store, pool, schedule: createSchedule(jobs), layerFlights: createFlights(), jobs, walk },
+      engine: {
+        store,
+        pool,
+        schedule: createSchedule(jobs, availableParallelism()),
+        layerFlights: createFlights(),
+        jobs,
+        walk,
+      },
       client: createRegistryClient(),
       imageFlights: createFlights(),
       events: new Events(),

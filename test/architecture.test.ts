@@ -84,6 +84,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/control',
     'src/transfer/protocol',
     'src/transfer/usage',
+    'src/transfer/slabs',
     'src/oci/',
     'src/errors',
     'src/events',

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Budget, DecoderName, Policy } from '../index.js';
+import type { Budget, DecoderName, Pipeline, Policy } from '../index.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -18,6 +18,7 @@ export interface TransferOptions extends CommonOptions, Partial<Budget> {
   readonly platform?: string;
   readonly jobs?: number;
   readonly decoder?: DecoderName;
+  readonly pipeline?: Pipeline;
   readonly plainHttp?: boolean;
   readonly statFormat?: 'containers' | 'libkrun';
   readonly onMissingXattr?: 'error' | 'record';
@@ -51,6 +52,12 @@ export function addTransferOptions(command: Command): Command {
     .option('--jobs <n>', 'layers extracted at once (default: number of cores)', parseCount)
     .addOption(
       new Option('--decoder <name>', 'decoder of gzip (default: auto)').choices(['auto', 'isal', 'zlib', 'pako']),
+    )
+    .addOption(
+      new Option(
+        '--pipeline <form>',
+        'one: a layer takes one thread; split: it takes two; auto: what is faster at that moment (default: auto)',
+      ).choices(['auto', 'one', 'split']),
     )
     .option('--plain-http', 'speak plain HTTP with the host of the reference')
     .addOption(

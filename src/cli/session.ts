@@ -84,6 +84,7 @@ const SAME: readonly (keyof TransferOptions & keyof PullOptions)[] = [
   'policy',
   'platform',
   'decoder',
+  'pipeline',
   'statFormat',
   'onMissingXattr',
   'privilegedXattrs',

@@ -1,9 +1,9 @@
 import type { Digest } from '../oci/digest.js';
-import { kindOfLayer } from '../oci/media-type.js';
+import { kindOfLayer, type LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
 import type { Meter } from './meter.js';
-import type { Stage } from './stage.js';
+import type { SlabStage, Stage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
 import type { Warnings } from './warnings.js';
 
@@ -14,27 +14,39 @@ export interface DecodeOptions {
   readonly decoder: DecoderName;
   readonly meter: Meter;
   readonly warnings: Warnings;
-  readonly next: Stage;
+  /** Called once, when it is known what the bytes really are. */
+  readonly open: (compression: LayerCompression) => SlabStage;
+  /** Called when decompressing has failed; throws the earlier fault of what was handed on, where there is one. */
+  readonly settle?: () => void;
 }
 
 /** The stage that turns a blob's packed bytes into its tar stream: verified, decompressed, within the budgets. */
-export function createDecode({ digest, sizeBytes, mediaType, decoder, meter, warnings, next }: DecodeOptions): Decode {
+export function createDecode({
+  digest,
+  sizeBytes,
+  mediaType,
+  decoder,
+  meter,
+  warnings,
+  open,
+  settle,
+}: DecodeOptions): Decode {
   let unpackedBytes = 0;
   const decompress = createDecompress({
     decoder,
-    next,
-    onDetected: (compression) => {
+    open: (compression) => {
       const promised = kindOfLayer(mediaType)?.compression;
-      if (promised !== undefined && promised !== compression) {
+      if (compression !== null && promised !== undefined && promised !== compression) {
         warnings.add('C7', `the media type says ${promised}, the bytes are ${compression}`, '', 0);
       }
+      return open(compression ?? 'none');
     },
     admit: (produced, consumed) => {
       unpackedBytes = produced;
       meter.stream(produced, consumed);
     },
   });
-  const verifier = createBlobVerifier(digest, sizeBytes, decompress);
+  const verifier = createBlobVerifier(digest, sizeBytes, settle ? createSettled(decompress, settle) : decompress);
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),
@@ -47,4 +59,19 @@ export function createDecode({ digest, sizeBytes, mediaType, decoder, meter, war
 export interface Decode extends Stage {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
+}
+
+function createSettled(stage: Stage, settle: () => void): Stage {
+  const attempt = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      settle();
+      throw error;
+    }
+  };
+  return {
+    push: (bytes) => attempt(() => stage.push(bytes)),
+    end: () => attempt(() => stage.end()),
+  };
 }

@@ -3,19 +3,17 @@ import type { LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
 import { openInflater } from './inflate/open-inflater.js';
 import { openZstdInflater } from './inflate/zstd.js';
-import { createMembers, type MemberFormat } from './members.js';
-import type { Stage } from './stage.js';
+import { createMembers, type Admit, type MemberFormat } from './members.js';
+import type { SlabStage, Stage } from './stage.js';
 
 /** As many bytes as tell every known form apart. */
 const MAGIC_BYTES = 6;
 
 export interface DecompressOptions {
   readonly decoder: DecoderName;
-  readonly next: Stage;
-  /** Called before each slab is handed on. @param produced bytes of output so far @param consumed packed bytes used up */
-  readonly admit: (produced: number, consumed: number) => void;
-  /** Called once, with what the bytes really are (extraction C7); not for no bytes at all. */
-  readonly onDetected: (compression: LayerCompression) => void;
+  /** Called once, when it is known what the bytes really are (extraction C7); null: there are none at all. */
+  readonly open: (compression: LayerCompression | null) => SlabStage;
+  readonly admit: Admit;
 }
 
 /** Finds out what the bytes are, and hands the tar stream inside them to the next stage. */
@@ -25,8 +23,7 @@ export function createDecompress(options: DecompressOptions): Stage {
   const start = (bytes: Uint8Array): void => {
     head = null;
     const compression = detectCompression(bytes);
-    if (bytes.length > 0) options.onDetected(compression);
-    body = openBody(compression, options);
+    body = openBody(compression, options.open(bytes.length > 0 ? compression : null), options);
     if (bytes.length > 0) body.push(bytes);
   };
   return {
@@ -43,14 +40,14 @@ export function createDecompress(options: DecompressOptions): Stage {
   };
 }
 
-function openBody(compression: LayerCompression, options: DecompressOptions): Stage {
+function openBody(compression: LayerCompression, next: SlabStage, { decoder, admit }: DecompressOptions): Stage {
   switch (compression) {
     case 'none':
-      return createPlain(options);
+      return createPlain(next, admit);
     case 'gzip':
-      return createMembers(openInflater(options.decoder), GZIP, options);
+      return createMembers(openInflater(decoder), GZIP, next, admit);
     case 'zstd':
-      return createMembers(openZstdInflater(), ZSTD, options);
+      return createMembers(openZstdInflater(), ZSTD, next, admit);
     default:
       return compression satisfies never;
   }
@@ -84,7 +81,7 @@ function isBzip2([b, z, h, level, first, second]: Uint8Array): boolean {
   return (first === 0x31 && second === 0x41) || (first === 0x17 && second === 0x72);
 }
 
-function createPlain({ next, admit }: DecompressOptions): Stage {
+function createPlain(next: SlabStage, admit: Admit): Stage {
   let total = 0;
   return {
     push(bytes) {

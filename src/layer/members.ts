@@ -1,9 +1,9 @@
 import { SluiceError } from '../errors.js';
 import type { Inflater } from './inflate/inflater.js';
-import type { Stage } from './stage.js';
+import type { SlabStage, Stage } from './stage.js';
 
-/** Output goes to the next stage in slabs of this size; it fits a core's second-level cache. */
-const SLAB_BYTES = 256 * 1024;
+/** Asked before bytes are handed on. @param produced bytes of output so far @param consumed packed bytes used up */
+export type Admit = (produced: number, consumed: number) => void;
 
 /** A compressed format whose files are any number of members in a row. */
 export interface MemberFormat {
@@ -13,46 +13,44 @@ export interface MemberFormat {
   readonly startsWith: (byte: number) => boolean;
 }
 
-export interface MembersOptions {
-  readonly next: Stage;
-  /** Called before each slab is handed on. @param produced bytes of output so far @param consumed packed bytes used up */
-  readonly admit: (produced: number, consumed: number) => void;
-}
-
 /**
  * All members of a compressed stream, then nothing but zero bytes (extraction C2, C3, C5).
  * @param inflater decodes one member at a time
+ * @param admit called before each slab is handed on
  */
-export function createMembers(inflater: Inflater, format: MemberFormat, { next, admit }: MembersOptions): Stage {
-  const slab = new Uint8Array(SLAB_BYTES);
+export function createMembers(inflater: Inflater, format: MemberFormat, next: SlabStage, admit: Admit): Stage {
   let filled = 0;
   let consumed = 0;
   let produced = 0;
   let state: 'member' | 'between' | 'padding' = 'member';
-  const malformed = (what: string): SluiceError =>
-    new SluiceError('COMPRESSION_MALFORMED', {
-      message: `decompressing the layer: ${what}`,
-      rule: format.name === 'gzip' ? 'C4' : 'C5',
-      offset: consumed,
-    });
-
   const flush = (): void => {
     if (filled === 0) return;
     produced += filled;
     admit(produced, consumed);
-    const bytes = filled === slab.length ? slab : slab.subarray(0, filled);
+    const length = filled;
     filled = 0;
-    next.push(bytes);
+    next.emit(length);
+  };
+
+  /** What came out before the fault is handed on first, so that the earlier fault of two is the one that shows. */
+  const refuse = (what: string): never => {
+    flush();
+    throw new SluiceError('COMPRESSION_MALFORMED', {
+      message: `decompressing the layer: ${what}`,
+      rule: format.name === 'gzip' ? 'C4' : 'C5',
+      offset: consumed,
+    });
   };
 
   const inflate = (bytes: Uint8Array, from: number): number => {
     let at = from;
     for (;;) {
+      const slab = next.slab();
       const status = inflater.run(bytes, at, slab, filled);
       at += inflater.consumed;
       consumed += inflater.consumed;
       filled += inflater.produced;
-      if (status === 'malformed') throw malformed(`the ${format.name} data is damaged`);
+      if (status === 'malformed') refuse(`the ${format.name} data is damaged`);
       const isFull = filled === slab.length;
       if (isFull) flush();
       if (status === 'ended') {
@@ -61,7 +59,7 @@ export function createMembers(inflater: Inflater, format: MemberFormat, { next, 
       }
       if (at === bytes.length && !isFull) return at;
       if (!isFull && inflater.consumed === 0 && inflater.produced === 0)
-        throw malformed(`the ${format.name} data does not go on`);
+        refuse(`the ${format.name} data does not go on`);
     }
   };
 
@@ -79,14 +77,15 @@ export function createMembers(inflater: Inflater, format: MemberFormat, { next, 
           inflater.reset();
           state = 'member';
           continue;
-        } else throw malformed(`there is something else after the last ${format.name} ${format.member}`);
+        } else refuse(`there is something else after the last ${format.name} ${format.member}`);
         at++;
         consumed++;
       }
-      flush();
+      if (next.isHungry()) flush();
     },
     end() {
-      if (state === 'member') throw malformed(`the ${format.name} data is cut off`);
+      if (state === 'member') refuse(`the ${format.name} data is cut off`);
+      flush();
       next.end();
     },
   };

@@ -5,6 +5,7 @@ import { composeLayers } from '../rootfs/compose.js';
 import { findImplied } from '../rootfs/find-implied.js';
 import type { DiscardTask, Outcome, Task, TaskFacts } from '../transfer/protocol.js';
 import { extractLayer } from './extract.js';
+import { applyLayer, decodeLayer } from './halves.js';
 import { createWarnings, type Warnings } from './warnings.js';
 
 /** Does one task of the pool; synchronous from beginning to end. */
@@ -12,6 +13,10 @@ export function runTask(task: Task): Outcome<TaskFacts[Task['kind']]> {
   switch (task.kind) {
     case 'extract':
       return extractLayer(task);
+    case 'decode':
+      return decodeLayer(task);
+    case 'apply':
+      return applyLayer(task);
     case 'discard':
       return outcomeOf('removing what was left over', () => discard(task));
     case 'find-implied':

@@ -6,3 +6,29 @@ export interface Stage {
   push(bytes: Uint8Array): void;
   end(): void;
 }
+
+/** A stage whose bytes may also be made in place: fill {@link slab}, then {@link emit}. */
+export interface SlabStage extends Stage {
+  /** The buffer to fill next, the same until {@link emit}. */
+  slab(): Uint8Array;
+  /** Hands on the first `length` bytes of the slab. */
+  emit(length: number): void;
+  /** Whether a slab that is not full would be of use now. */
+  isHungry(): boolean;
+}
+
+/** It fits a core's second-level cache. */
+const SLAB_BYTES = 256 * 1024;
+
+/** One slab, used up by the next stage whenever it is handed on. */
+export function createSlab(next: Stage): SlabStage {
+  let slab: Uint8Array | null = null;
+  const own = (): Uint8Array => (slab ??= new Uint8Array(SLAB_BYTES));
+  return {
+    slab: own,
+    emit: (length) => next.push(own().subarray(0, length)),
+    isHungry: () => true,
+    push: (bytes) => next.push(bytes),
+    end: () => next.end(),
+  };
+}

@@ -1,6 +1,6 @@
-import { SluiceError, type ErrorCode } from '../errors.js';
+import { isImageFault, SluiceError, type ErrorCode } from '../errors.js';
 import { algorithmOf, createDigestHash, type Digest } from '../oci/digest.js';
-import type { Stage } from './stage.js';
+import type { SlabStage, Stage } from './stage.js';
 
 /**
  * Verifies the blob as it passes: its digest and its exact size (extraction D1). When the image's own bytes are refused
@@ -14,7 +14,7 @@ export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stag
     try {
       step();
     } catch (error) {
-      if (!(error instanceof SluiceError) || !IMAGE_FAULTS.has(error.code)) throw error;
+      if (!(error instanceof SluiceError) || !isImageFault(error.code)) throw error;
       refusal = error;
     }
   };
@@ -48,9 +48,15 @@ export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stag
 }
 
 /** Verifies the uncompressed stream, trailing bytes included (extraction D2). */
-export function createDiffIdVerifier(diffId: Digest, next: Stage): Stage {
+export function createDiffIdVerifier(diffId: Digest, next: SlabStage): SlabStage {
   const hash = createDigestHash(algorithmOf(diffId));
   return {
+    slab: () => next.slab(),
+    emit(length) {
+      hash.update(next.slab().subarray(0, length));
+      next.emit(length);
+    },
+    isHungry: () => next.isHungry(),
     push(bytes) {
       hash.update(bytes);
       next.push(bytes);
@@ -61,18 +67,6 @@ export function createDiffIdVerifier(diffId: Digest, next: Stage): Stage {
     },
   };
 }
-
-/** Faults that are the image's own if its bytes are what the digest promises. */
-const IMAGE_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'ENTRY_REFUSED',
-  'NAME_REFUSED',
-  'NUMBER_OUT_OF_RANGE',
-  'TAR_MALFORMED',
-  'ENTRY_TYPE_UNSUPPORTED',
-  'COMPRESSION_MALFORMED',
-  'COMPRESSION_UNSUPPORTED',
-  'NAME_COLLISION',
-]);
 
 function verify(code: ErrorCode, rule: string, what: string, expected: Digest, got: Digest): void {
   if (got === expected) return;

@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import { syncFileSystem } from '../layer/extract.js';
+import { syncFileSystem } from '../layer/staged-layer.js';
 import { printable } from '../layer/path.js';
 import { createWarnings, type Warnings } from '../layer/warnings.js';
 import type { CompletedLayer, CompleteTask, LayerPlace } from '../transfer/rootfs-tasks.js';

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileSystemError, SluiceError } from '../errors.js';
-import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/extract.js';
+import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/staged-layer.js';
 import { Tree } from '../layer/tree.js';
 import type { Warnings } from '../layer/warnings.js';
 import { native } from '../native.js';

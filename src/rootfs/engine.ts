@@ -21,13 +21,14 @@ export async function runAlone<Facts>(
   { engine, signal }: { readonly engine: RootfsEngine; readonly signal: AbortSignal },
   run: () => Promise<Outcome<Facts>>,
 ): Promise<{ readonly facts: Facts; readonly warnings: readonly Warning[] }> {
-  const release = await engine.schedule.acquire(Infinity, signal);
+  const announced = engine.schedule.announce(0, { goesFirst: true });
   try {
+    await announced.waitForTurn('one', signal);
     const outcome = await run();
     if (outcome.kind === 'failed') throw SluiceError.fromData(outcome.error);
     return outcome;
   } finally {
-    release();
+    announced.leave();
   }
 }
 

@@ -17,7 +17,8 @@ export interface Control {
   readonly buffer: SharedArrayBuffer;
   readonly isAborted: () => boolean;
   readonly abort: () => void;
-  readonly report: (packedBytes: number, unpackedBytes: number, entries: number) => void;
+  readonly reportBytes: (packedBytes: number, unpackedBytes: number) => void;
+  readonly reportEntries: (entries: number) => void;
   readonly progress: () => Progress;
 }
 
@@ -29,11 +30,11 @@ export function openControl(buffer: SharedArrayBuffer = new SharedArrayBuffer(BY
     buffer,
     isAborted: () => Atomics.load(state, 0) !== RUNNING,
     abort: () => void Atomics.store(state, 0, ABORTED),
-    report: (packedBytes, unpackedBytes, entries) => {
+    reportBytes: (packedBytes, unpackedBytes) => {
       counters[0] = packedBytes;
       counters[1] = unpackedBytes;
-      counters[2] = entries;
     },
+    reportEntries: (entries) => void (counters[2] = entries),
     progress: () => ({ packedBytes: counters[0]!, unpackedBytes: counters[1]!, entries: counters[2]! }),
   };
 }

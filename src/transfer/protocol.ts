@@ -24,23 +24,30 @@ export type LayerBlob =
   | { readonly kind: 'ring'; readonly ring: SharedArrayBuffer }
   | { readonly kind: 'file'; readonly path: string; readonly offset: number; readonly length: number };
 
-/** Extracts one layer into `tree`, an empty directory inside `staging`. */
-export interface ExtractTask {
-  readonly kind: 'extract';
+/** What every thread that works on a layer is told. */
+export interface LayerTask {
   /** State word and counters, see `control.ts`. */
   readonly control: SharedArrayBuffer;
   /** Counters that all layers of the call share, see `usage.ts`. */
   readonly usage: SharedArrayBuffer;
-  readonly blob: LayerBlob;
   readonly digest: string;
   readonly diffId: string;
   /** The descriptor's size in bytes. */
   readonly sizeBytes: number;
+  readonly budget: Budget;
+}
+
+/** From packed bytes to tar bytes. */
+export interface DecodeWork extends LayerTask {
+  readonly blob: LayerBlob;
   readonly mediaType: string;
+  readonly decoder: DecoderName;
+}
+
+/** From tar bytes to `tree`, an empty directory inside `staging`. */
+export interface ApplyWork extends LayerTask {
   /** Holds `tree/` and gets the sidecar. */
   readonly staging: string;
-  readonly decoder: DecoderName;
-  readonly budget: Budget;
   readonly stat: StatFormat;
   /** Set what needs privileges too, where permitted (extraction M13, M15). */
   readonly privilegedXattrs: boolean;
@@ -52,6 +59,25 @@ export interface ExtractTask {
   readonly sync: boolean;
 }
 
+/** Extracts one layer in one thread. */
+export interface ExtractTask extends DecodeWork, ApplyWork {
+  readonly kind: 'extract';
+}
+
+/** The first half of a layer whose other half is an {@link ApplyTask}; slabs lie between them, see `slabs.ts`. */
+export interface DecodeTask extends DecodeWork {
+  readonly kind: 'decode';
+  readonly slabs: SharedArrayBuffer;
+}
+
+export interface ApplyTask extends ApplyWork {
+  readonly kind: 'apply';
+  readonly slabs: SharedArrayBuffer;
+}
+
+/** Whether a layer is extracted by one thread or by two, and `auto` for what the schedule decides. */
+export type Pipeline = 'auto' | 'one' | 'split';
+
 /** How true owner and mode are kept on files (extraction M2, M5, M10). */
 export type StatFormat = 'containers' | 'libkrun' | 'sidecar';
 
@@ -61,11 +87,13 @@ export interface DiscardTask {
   readonly paths: readonly string[];
 }
 
-export type Task = ExtractTask | DiscardTask | RootfsTask;
+export type Task = ExtractTask | DecodeTask | ApplyTask | DiscardTask | RootfsTask;
 
 /** What each kind of task answers with when it is done. */
 export interface TaskFacts {
   readonly extract: LayerFacts;
+  readonly decode: null;
+  readonly apply: LayerFacts;
   readonly discard: null;
   readonly 'find-implied': readonly string[];
   readonly complete: readonly CompletedLayer[];

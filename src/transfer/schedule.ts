@@ -1,60 +1,114 @@
 import { SluiceError } from '../errors.js';
+import type { Pipeline } from './protocol.js';
 
-/** Hands out the pool's threads: largest layer first among those that wait. */
+/** Decides which layer runs next, and in how many threads. */
 export interface Schedule {
   /**
-   * Waits for a free thread.
-   * @param sizeBytes packed size of the layer
-   * @returns a function that gives the thread back
+   * Tells of a layer that is to be extracted, before its turn is asked for: what is still to do decides (auto).
+   * @param options `goesFirst` for work that is no layer, and that waits for none
+   */
+  announce(sizeBytes: number, options?: { readonly goesFirst?: boolean }): Announced;
+}
+
+export interface Announced {
+  /**
+   * Waits until the layer may run; largest first among those that wait.
    * @throws SluiceError ABORTED
    */
-  acquire(sizeBytes: number, signal: AbortSignal): Promise<() => void>;
+  waitForTurn(pipeline: Pipeline, signal: AbortSignal): Promise<Turn>;
+  /** The layer is done, failed, or was there already. */
+  leave(): void;
+}
+
+export interface Turn {
+  readonly pipeline: Exclude<Pipeline, 'auto'>;
+  /** From now on, tells how many of the layer's packed bytes are done. */
+  follow(packedBytesDone: () => number): void;
+}
+
+/** Starting a thread and handing slabs over costs more than splitting so small a layer could win. */
+const LEAST_SPLIT_BYTES = 2 * 1024 * 1024;
+
+interface Layer {
+  readonly sizeBytes: number;
+  readonly goesFirst: boolean;
+  state: 'announced' | 'waiting' | 'running' | 'gone';
+  threads: number;
+  done: () => number;
 }
 
 interface Waiter {
-  readonly sizeBytes: number;
+  readonly layer: Layer;
   readonly start: () => void;
 }
 
-/** @param threads how many tasks may run at once */
-export function createSchedule(threads: number): Schedule {
-  let free = threads;
+/**
+ * @param jobs layers that run at once; each takes two threads at most, so that a pool of twice as many has always one free
+ * @param cores threads that can run at once
+ */
+export function createSchedule(jobs: number, cores: number): Schedule {
+  const layers = new Set<Layer>();
   const waiters: Waiter[] = [];
-  const release = (): void => {
-    free++;
-    const next = waiters.shift();
-    if (next) next.start();
+  const inState = (state: Layer['state']): Layer[] => [...layers].filter((layer) => layer.state === state);
+
+  /** Split when it would outlast the rest, or a core would stay idle. */
+  const choosePipeline = (layer: Layer): Turn['pipeline'] => {
+    if (layer.sizeBytes < LEAST_SPLIT_BYTES) return 'one';
+    const bytesToDo = [...layers].reduce((sum, { sizeBytes, done }) => sum + Math.max(0, sizeBytes - done()), 0);
+    const threads = inState('running').reduce((sum, running) => sum + running.threads, 0);
+    const others = inState('announced').length + inState('waiting').length;
+    return layer.sizeBytes * cores > bytesToDo || threads + 1 + others < cores ? 'split' : 'one';
   };
-  const take = (): (() => void) => {
-    free--;
-    let isHeld = true;
-    return () => {
-      if (isHeld) release();
-      isHeld = false;
-    };
+  const take = (layer: Layer, wanted: Pipeline): Turn => {
+    layer.state = 'gone'; // not one of the others
+    const pipeline = wanted === 'auto' ? choosePipeline(layer) : wanted;
+    layer.state = 'running';
+    layer.threads = pipeline === 'split' ? 2 : 1;
+    return { pipeline, follow: (done) => void (layer.done = done) };
   };
+  const startNext = (): void => {
+    if (inState('running').length < jobs) waiters.shift()?.start();
+  };
+
   return {
-    acquire: (sizeBytes, signal) => {
-      if (signal.aborted) return Promise.reject(aborted());
-      if (free > 0) return Promise.resolve(take());
-      return new Promise((resolve, reject) => {
-        const waiter: Waiter = {
-          sizeBytes,
-          start: () => {
-            signal.removeEventListener('abort', leave);
-            resolve(take());
-          },
-        };
-        const leave = (): void => {
-          waiters.splice(waiters.indexOf(waiter), 1);
-          reject(aborted());
-        };
-        signal.addEventListener('abort', leave, { once: true });
-        const after = waiters.findIndex((other) => other.sizeBytes < sizeBytes);
-        waiters.splice(after < 0 ? waiters.length : after, 0, waiter);
-      });
+    announce(sizeBytes, { goesFirst = false } = {}) {
+      const layer: Layer = { sizeBytes, goesFirst, state: 'announced', threads: 0, done: () => 0 };
+      layers.add(layer);
+      return {
+        waitForTurn(pipeline, signal) {
+          if (signal.aborted) return Promise.reject(aborted());
+          if (inState('running').length < jobs) return Promise.resolve(take(layer, pipeline));
+          layer.state = 'waiting';
+          return new Promise((resolve, reject) => {
+            const waiter: Waiter = {
+              layer,
+              start: () => {
+                signal.removeEventListener('abort', abandon);
+                resolve(take(layer, pipeline));
+              },
+            };
+            const abandon = (): void => {
+              waiters.splice(waiters.indexOf(waiter), 1);
+              reject(aborted());
+            };
+            signal.addEventListener('abort', abandon, { once: true });
+            const after = waiters.findIndex(({ layer: other }) => isBefore(layer, other));
+            waiters.splice(after < 0 ? waiters.length : after, 0, waiter);
+          });
+        },
+        leave() {
+          const wasRunning = layer.state === 'running';
+          layer.state = 'gone';
+          layers.delete(layer);
+          if (wasRunning) startNext();
+        },
+      };
     },
   };
+}
+
+function isBefore(a: Layer, b: Layer): boolean {
+  return a.goesFirst === b.goesFirst ? a.sizeBytes > b.sizeBytes : a.goesFirst;
 }
 
 function aborted(): SluiceError {

@@ -5,12 +5,12 @@ import type { ImageLayer, ResolvedImage } from '../oci/manifest.js';
 import type { PullSettings } from '../options.js';
 import type { BlobAccess, BlobReader, Source } from '../source/source.js';
 import type { LayersLocation, Staging, Store, StoredLayer, WantedLayer } from '../store/types.js';
-import { openControl, type Control } from './control.js';
+import { startExtraction, type Extraction } from './extraction.js';
 import { feedRing } from './feed.js';
 import type { Pool } from './pool.js';
 import type { LayerFacts, Outcome, StatFormat } from './protocol.js';
 import { createRing, type RingProducer } from './ring.js';
-import type { Schedule } from './schedule.js';
+import type { Announced, Schedule, Turn } from './schedule.js';
 import { openUsage } from './usage.js';
 
 const MiB = 1024 * 1024;
@@ -49,6 +49,11 @@ interface Running extends Transfer {
   readonly usage: SharedArrayBuffer;
 }
 
+/** The same for one layer that may run now. */
+interface Extracting extends Running {
+  readonly turn: Turn;
+}
+
 /**
  * Brings every layer of the image into the location that is not there yet.
  * @returns one layer for each digest, in no particular order
@@ -60,11 +65,14 @@ export async function transferLayers(image: ResolvedImage, transfer: Transfer): 
   const largestFirst = distinctLayers(image).toSorted((a, b) => b.descriptor.size - a.descriptor.size);
   const results = await Promise.allSettled(
     largestFirst.map(async (layer) => {
+      const announced = transfer.engine.schedule.announce(layer.descriptor.size);
       try {
-        return await bringLayer(layer, running);
+        return await bringLayer(layer, announced, running);
       } catch (error) {
         stop.abort();
         throw error;
+      } finally {
+        announced.leave();
       }
     }),
   );
@@ -82,7 +90,7 @@ export function distinctLayers(image: ResolvedImage): readonly ImageLayer[] {
   return [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer])).values()];
 }
 
-async function bringLayer(layer: ImageLayer, transfer: Running): Promise<StoredLayer> {
+async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Running): Promise<StoredLayer> {
   const { engine, location, stat, image, events, signal, settings } = transfer;
   const { digest } = layer.descriptor;
   const wanted = wantedOf(layer);
@@ -98,18 +106,23 @@ async function bringLayer(layer: ImageLayer, transfer: Running): Promise<StoredL
     stat,
     settings.budget,
     settings.decoder,
+    settings.pipeline,
     settings.privilegedXattrs,
     settings.sync,
   ]);
+  announced.leave();
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
+    const ours = engine.schedule.announce(wanted.packedBytes);
     try {
-      return await fetchLayer(layer, wanted, { ...transfer, events: flight.events, signal: flight.signal });
+      return await fetchLayer(layer, wanted, ours, { ...transfer, events: flight.events, signal: flight.signal });
     } catch (error) {
       const failure = error instanceof SluiceError ? error.with({ layer: digest, image }) : error;
       if (failure instanceof SluiceError) {
         flight.events.emit({ kind: 'layer-failed', image, layer: digest, error: failure.toData() });
       }
       throw failure;
+    } finally {
+      ours.leave();
     }
   });
 }
@@ -119,7 +132,12 @@ function wantedOf({ descriptor, diffId }: ImageLayer): WantedLayer {
 }
 
 /** Under the layer's lock, in a thread of its own: stage, extract, commit. */
-async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Running): Promise<StoredLayer> {
+async function fetchLayer(
+  layer: ImageLayer,
+  wanted: WantedLayer,
+  announced: Announced,
+  transfer: Running,
+): Promise<StoredLayer> {
   const { engine, location, stat, image, events, signal, settings } = transfer;
   await using _lock = await engine.store.lockLayer(wanted.digest, location, signal);
   const byAnother = await engine.store.findLayer(wanted, location, stat);
@@ -127,21 +145,17 @@ async function fetchLayer(layer: ImageLayer, wanted: WantedLayer, transfer: Runn
     events.emit({ kind: 'layer-present', image, layer: wanted.digest });
     return byAnother;
   }
-  const release = await engine.schedule.acquire(wanted.packedBytes, signal);
-  try {
-    events.emit({ kind: 'layer-start', image, layer: wanted.digest });
-    const staging = await engine.store.openStaging(wanted.digest, location);
-    const facts = await extractInto(staging, layer, transfer);
-    const stored = await engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync });
-    const { packedBytes, unpackedBytes, entries } = stored;
-    events.emit({ kind: 'layer-done', image, layer: wanted.digest, packedBytes, unpackedBytes, entries });
-    return stored;
-  } finally {
-    release();
-  }
+  const turn = await announced.waitForTurn(settings.pipeline, signal);
+  events.emit({ kind: 'layer-start', image, layer: wanted.digest });
+  const staging = await engine.store.openStaging(wanted.digest, location);
+  const facts = await extractInto(staging, layer, { ...transfer, turn });
+  const stored = await engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync });
+  const { packedBytes, unpackedBytes, entries } = stored;
+  events.emit({ kind: 'layer-done', image, layer: wanted.digest, packedBytes, unpackedBytes, entries });
+  return stored;
 }
 
-async function extractInto(staging: Staging, layer: ImageLayer, transfer: Running): Promise<LayerFacts> {
+async function extractInto(staging: Staging, layer: ImageLayer, transfer: Extracting): Promise<LayerFacts> {
   try {
     return await extract(staging, layer, transfer);
   } catch (error) {
@@ -150,7 +164,7 @@ async function extractInto(staging: Staging, layer: ImageLayer, transfer: Runnin
   }
 }
 
-async function extract(staging: Staging, layer: ImageLayer, transfer: Running): Promise<LayerFacts> {
+async function extract(staging: Staging, layer: ImageLayer, transfer: Extracting): Promise<LayerFacts> {
   const { source, image, events, signal } = transfer;
   const { descriptor } = layer;
   const access = await source.locateBlob(descriptor, signal);
@@ -168,40 +182,39 @@ async function extractFrom(
   access: BlobAccess,
   staging: Staging,
   layer: ImageLayer,
-  transfer: Running,
+  transfer: Extracting,
 ): Promise<LayerFacts> {
-  const { engine, location, settings, stat, usage, signal } = transfer;
+  const { engine, location, settings, stat, usage, signal, turn } = transfer;
   const { descriptor, diffId } = layer;
-  const control = openControl();
+  if (signal.aborted) throw new SluiceError('ABORTED', `transferring layer ${descriptor.digest}: cancelled`);
   const ring = access.kind === 'remote' ? createRing(ringBytes(descriptor.size, engine.jobs)) : null;
+  const work = {
+    usage,
+    blob: ring ? { kind: 'ring' as const, ring: ring.buffer } : (access as BlobAccess & { kind: 'file' }),
+    digest: descriptor.digest,
+    diffId,
+    sizeBytes: descriptor.size,
+    mediaType: descriptor.mediaType,
+    staging: staging.path,
+    decoder: settings.decoder,
+    budget: settings.budget,
+    stat,
+    privilegedXattrs: settings.privilegedXattrs,
+    walk: engine.walk,
+    folds: location.facts?.foldsNames ?? false,
+    sync: settings.sync,
+  };
+  const extraction = startExtraction(engine.pool, work, turn.pipeline);
+  turn.follow(() => extraction.progress().packedBytes);
   const abort = (): void => {
-    control.abort();
+    extraction.abort();
     ring?.abort();
   };
-  if (signal.aborted) throw new SluiceError('ABORTED', `transferring layer ${descriptor.digest}: cancelled`);
   signal.addEventListener('abort', abort, { once: true });
-  const endProgress = reportProgress(control, layer, transfer);
+  const endProgress = reportProgress(extraction, layer, transfer);
   try {
-    const outcome = engine.pool.run({
-      kind: 'extract',
-      control: control.buffer,
-      usage,
-      blob: ring ? { kind: 'ring', ring: ring.buffer } : (access as BlobAccess & { kind: 'file' }),
-      digest: descriptor.digest,
-      diffId,
-      sizeBytes: descriptor.size,
-      mediaType: descriptor.mediaType,
-      staging: staging.path,
-      decoder: settings.decoder,
-      budget: settings.budget,
-      stat,
-      privilegedXattrs: settings.privilegedXattrs,
-      walk: engine.walk,
-      folds: location.facts?.foldsNames ?? false,
-      sync: settings.sync,
-    });
-    if (!ring || access.kind !== 'remote') return factsOf(await outcome, layer, transfer);
-    return await feedWhile(outcome, ring, access.openReader(), layer, transfer);
+    if (!ring || access.kind !== 'remote') return factsOf(await extraction.outcome, layer, transfer);
+    return await feedWhile(extraction.outcome, ring, access.openReader(), layer, transfer);
   } finally {
     endProgress();
     signal.removeEventListener('abort', abort);
@@ -247,9 +260,9 @@ function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }
   return outcome.facts;
 }
 
-function reportProgress(control: Control, { descriptor }: ImageLayer, { image, events }: Running): () => void {
+function reportProgress(extraction: Extraction, { descriptor }: ImageLayer, { image, events }: Running): () => void {
   const timer = setInterval(() => {
-    events.emit({ kind: 'layer-progress', image, layer: descriptor.digest, ...control.progress() });
+    events.emit({ kind: 'layer-progress', image, layer: descriptor.digest, ...extraction.progress() });
   }, PROGRESS_INTERVAL_MS);
   return () => clearInterval(timer);
 }

@@ -1,13 +1,17 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { readBlob } from '../../src/layer/blob.js';
+import { readBlob } from '../../src/layer/blob.js';
 import { extractLayer } from '../../src/layer/extract.js';
+import { applyLayer, decodeLayer } from '../../src/layer/halves.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { compress, type LayerCompression } from '../../src/testing/index.js';
 import { openControl, type Control } from '../../src/transfer/control.js';
+import { joinHalves } from '../../src/transfer/extraction.js';
 import type { Budget, ExtractTask, Outcome } from '../../src/transfer/protocol.js';
+import { createSlabs } from '../../src/transfer/slabs.js';
 import { openUsage } from '../../src/transfer/usage.js';
+import { SLAB_BYTES } from '../layer/inflate.js';
 import { temporaryDirectory, type Cleanup } from './temporary.js';
 
 /** No limit that a test's layer meets by chance. */
@@ -33,6 +37,8 @@ export interface Extraction {
 }
 
 export type ExtractOptions = Partial<Omit<ExtractTask, 'kind' | 'blob' | 'staging' | 'control' | 'budget'>> & {
+  /** `split`: by the two halves, one after the other, as they run when the first is far ahead. */
+  readonly pipeline?: 'one' | 'split';
   readonly compression?: LayerCompression;
   readonly budget?: Partial<Budget>;
   readonly control?: Control;
@@ -49,7 +55,7 @@ export type ExtractOptions = Partial<Omit<ExtractTask, 'kind' | 'blob' | 'stagin
 /** Runs the worker's side of one layer in this thread, from a file or in other chunks. */
 export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {}): Extraction {
   const { compression = 'none', budget, control = openControl(), blob = compress(tar, compression), ...rest } = options;
-  const { chunkBytes, onChunk, staging = temporaryDirectory(t, 'sluice-layer'), ...given } = rest;
+  const { chunkBytes, onChunk, staging = temporaryDirectory(t, 'sluice-layer'), pipeline = 'one', ...given } = rest;
   const tree = join(staging, 'tree');
   mkdirSync(tree, { recursive: true });
   const task: ExtractTask = {
@@ -71,12 +77,18 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
     ...given,
     budget: { ...AMPLE, ...budget },
   };
-  const outcome =
-    chunkBytes === undefined
-      ? extractLayer({ ...task, blob: blobFile(t, blob) })
-      : extractLayer(task, feedIn(blob, chunkBytes, onChunk));
+  const read = chunkBytes === undefined ? readBlob : feedIn(blob, chunkBytes, onChunk);
+  const placed = chunkBytes === undefined ? { ...task, blob: blobFile(t, blob) } : task;
+  const outcome = pipeline === 'one' ? extractLayer(placed, read) : extractHalves(placed, read, tar.length);
   const sidecar = (): string => readFileSync(join(staging, 'mtree'), 'latin1');
   return { outcome, tree, staging, sidecar, lines: () => sidecar().split('\n').slice(3, -1) };
+}
+
+/** One thread does what two do: so much room lies between the halves that the first never waits. */
+function extractHalves(task: ExtractTask, read: typeof readBlob, tarBytes: number): Outcome {
+  const slabs = createSlabs(2 ** Math.ceil(Math.log2(tarBytes / SLAB_BYTES + 3)));
+  const decoded = decodeLayer({ ...task, kind: 'decode', slabs }, { read, isAlone: true });
+  return joinHalves(decoded, applyLayer({ ...task, kind: 'apply', slabs }));
 }
 
 function suffixOf(compression: LayerCompression): string {

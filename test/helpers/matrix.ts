@@ -29,6 +29,7 @@ interface Way {
   readonly chunkBytes: number;
   readonly compression: 'none' | 'gzip' | 'gzip-members' | 'zstd-stored';
   readonly decoder: 'isal' | 'zlib' | 'pako';
+  readonly pipeline: 'one' | 'split';
 }
 
 const AXES: { readonly [K in keyof Way]: readonly Way[K][] } = {
@@ -36,6 +37,7 @@ const AXES: { readonly [K in keyof Way]: readonly Way[K][] } = {
   compression: ['none', 'gzip', 'gzip-members', 'zstd-stored'],
   walk: [false, true],
   decoder: decoders(),
+  pipeline: ['one', 'split'],
 };
 
 /** `full`: every combination; `one`: a single way; else every pair of values at least once. */
@@ -114,7 +116,11 @@ function expandHost(text: string, host: string): readonly string[] {
 function selectWays(selection: string | undefined): readonly Way[] {
   const product = AXES.chunkBytes.flatMap((chunkBytes) =>
     AXES.compression.flatMap((compression) =>
-      AXES.walk.flatMap((walk) => AXES.decoder.map((decoder) => ({ chunkBytes, compression, walk, decoder }))),
+      AXES.walk.flatMap((walk) =>
+        AXES.decoder.flatMap((decoder) =>
+          AXES.pipeline.map((pipeline) => ({ chunkBytes, compression, walk, decoder, pipeline })),
+        ),
+      ),
     ),
   );
   if (selection === 'full') return product.filter((way) => way.compression !== 'none' || way.decoder === 'pako');

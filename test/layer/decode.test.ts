@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError, type ErrorDetail } from '../../src/errors.js';
 import { createDecode } from '../../src/layer/decode.js';
+import { createSlab } from '../../src/layer/stage.js';
 import { createMeter } from '../../src/layer/meter.js';
 import { createWarnings } from '../../src/layer/warnings.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
@@ -41,7 +42,7 @@ function decode(
     decoder: 'auto',
     meter: createMeter({ ...AMPLE, ...budget }, openUsage()),
     warnings,
-    next: { push: (bytes) => void output.push(Buffer.from(bytes)), end: () => undefined },
+    open: () => createSlab({ push: (bytes) => void output.push(Buffer.from(bytes)), end: () => undefined }),
   });
   let failure: SluiceError | null = null;
   try {

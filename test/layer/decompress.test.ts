@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { SluiceError } from '../../src/errors.js';
 import { createDecompress } from '../../src/layer/decompress.js';
 import { decoders } from '../../src/layer/inflate/open-inflater.js';
+import { createSlab } from '../../src/layer/stage.js';
 import { compress, createRandom, gzipMembers, layer, file } from '../../src/testing/index.js';
 import type { DecoderName } from '../../src/transfer/protocol.js';
 import { assertInflates, inflate, SLAB_BYTES } from './inflate.js';
@@ -127,11 +128,10 @@ for (const decoder of decoders()) {
     for (const [, consumed] of admitted) assert.ok(consumed > 0 && consumed <= packed.length);
     const stage = createDecompress({
       decoder,
-      next: { push: () => assert.fail('handed on'), end: () => assert.fail('ended') },
+      open: () => createSlab({ push: () => assert.fail('handed on'), end: () => assert.fail('ended') }),
       admit: () => {
         throw new SluiceError('BUDGET_EXCEEDED', 'too much');
       },
-      onDetected: () => undefined,
     });
     assert.throws(() => stage.push(packed), { code: 'BUDGET_EXCEEDED' });
   });
@@ -181,9 +181,8 @@ test('extraction C7 an unsupported compression is named', () => {
   ] as const) {
     const stage = createDecompress({
       decoder: 'auto',
-      next: { push: () => undefined, end: () => undefined },
+      open: () => createSlab({ push: () => undefined, end: () => undefined }),
       admit: () => undefined,
-      onDetected: () => undefined,
     });
     assert.throws(() => stage.push(Uint8Array.from(bytes)), new RegExp(`it is ${name}`));
   }
@@ -205,9 +204,8 @@ test('a decoder that this machine does not have is a typed error', () => {
 function inflateOnce(decoder: DecoderName): void {
   const stage = createDecompress({
     decoder,
-    next: { push: () => undefined, end: () => undefined },
+    open: () => createSlab({ push: () => undefined, end: () => undefined }),
     admit: () => undefined,
-    onDetected: () => undefined,
   });
   stage.push(gzipSync('x'));
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SluiceError } from '../../src/errors.js';
 import { createDecompress } from '../../src/layer/decompress.js';
+import { createSlab } from '../../src/layer/stage.js';
 import type { DecoderName } from '../../src/transfer/protocol.js';
 
 /** As large as the decoders' slabs, whose edges are worth a test. */
@@ -27,12 +28,14 @@ export function inflate(
   let hasEnded = false;
   const stage = createDecompress({
     decoder,
-    next: {
-      push: (bytes) => void output.push(Buffer.from(bytes)),
-      end: () => void (hasEnded = true),
+    open: (compression) => {
+      if (compression !== null) detected.push(compression);
+      return createSlab({
+        push: (bytes) => void output.push(Buffer.from(bytes)),
+        end: () => void (hasEnded = true),
+      });
     },
     admit: (produced, consumed) => void admitted.push([produced, consumed]),
-    onDetected: (compression) => void detected.push(compression),
   });
   let verdict = 'done';
   try {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SluiceError, type ErrorCode } from '../../src/errors.js';
-import type { Stage } from '../../src/layer/stage.js';
+import { createSlab, type Stage } from '../../src/layer/stage.js';
 import { createBlobVerifier, createDiffIdVerifier } from '../../src/layer/verify.js';
 import { digestOf, type Digest, type DigestAlgorithm } from '../../src/oci/digest.js';
 
@@ -60,11 +60,11 @@ for (const algorithm of ['sha256', 'sha384', 'sha512'] as const satisfies Digest
 
   test(`extraction D2 D3 D4 a diffID with ${algorithm}`, () => {
     const good = createSink();
-    assert.equal(feed(createDiffIdVerifier(digestOf(BLOB, algorithm), good), BLOB), null);
+    assert.equal(feed(createDiffIdVerifier(digestOf(BLOB, algorithm), createSlab(good)), BLOB), null);
     assert.ok(good.hasEnded());
     const bad = createSink();
     const expected = digestOf(Buffer.from('x'), algorithm);
-    const error = feed(createDiffIdVerifier(expected, bad), BLOB);
+    const error = feed(createDiffIdVerifier(expected, createSlab(bad)), BLOB);
     assert.deepEqual(
       [error?.code, error?.detail.rule, error?.detail.expected, error?.detail.got],
       ['DIFF_ID_MISMATCH', 'D2', expected, digestOf(BLOB, algorithm)],

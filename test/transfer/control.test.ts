@@ -6,7 +6,8 @@ test('both sides see the same words', () => {
   const main = openControl();
   const worker = openControl(main.buffer);
   assert.deepEqual(main.progress(), { packedBytes: 0, unpackedBytes: 0, entries: 0 });
-  worker.report(2 ** 40, 2 ** 50, 5_000_000);
+  worker.reportBytes(2 ** 40, 2 ** 50);
+  worker.reportEntries(5_000_000);
   assert.deepEqual(main.progress(), { packedBytes: 2 ** 40, unpackedBytes: 2 ** 50, entries: 5_000_000 });
   assert.equal(worker.isAborted(), false);
   main.abort();

@@ -118,14 +118,14 @@ interface Lab {
 
 async function openLab(t: TestContext, jobs = 2): Promise<Lab> {
   const store = await openTestStore(t);
-  const pool = openPool(jobs);
+  const pool = openPool(2 * jobs);
   t.after(async () => {
     await pool[Symbol.asyncDispose]();
   });
   const engine: Engine = {
     store,
     pool,
-    schedule: createSchedule(jobs),
+    schedule: createSchedule(jobs, 2),
     layerFlights: createFlights(),
     jobs,
     walk: false,

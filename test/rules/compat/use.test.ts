@@ -202,10 +202,10 @@ for (const [name, recorded, level] of [
       return { headers: { 'content-type': document.descriptor.mediaType }, body: document.bytes };
     });
     const store = await openTestStore(t);
-    await using pool = openPool(1);
+    await using pool = openPool(2);
     const jobs = availableParallelism();
     const context: PullContext = {
-      engine: { store, pool, schedule: createSchedule(jobs), layerFlights: createFlights(), jobs, walk: false },
+      engine: { store, pool, schedule: createSchedule(jobs, 2), layerFlights: createFlights(), jobs, walk: false },
       client,
       imageFlights: createFlights(),
       events: new Events(),

@@ -1,0 +1,90 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { fileSystemError, SluiceError } from '../errors.js';
+import { native } from '../native.js';
+import { parseDigest } from '../oci/digest.js';
+import { formatSidecarHead } from '../oci/sidecar-head.js';
+import type { ApplyWork, LayerFacts } from '../transfer/protocol.js';
+import { createApply, type Apply } from './apply.js';
+import { FLAG } from './commands.js';
+import type { Meter } from './meter.js';
+import { Tree } from './tree.js';
+import type { Warnings } from './warnings.js';
+
+/** Names inside a staging directory. */
+export const TREE = 'tree';
+export const SIDECAR = 'mtree';
+
+/** A layer's staging tree while it is written. */
+export interface StagedLayer {
+  readonly apply: Apply;
+  /** Writes the sidecar and syncs. @param unpackedBytes length of the tar stream */
+  finish(unpackedBytes: number): LayerFacts;
+  close(): void;
+}
+
+export function openStagedLayer(
+  task: ApplyWork,
+  { meter, warnings }: { readonly meter: Meter; readonly warnings: Warnings },
+): StagedLayer {
+  const addon = native();
+  const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
+  mkdirSync(path.join(task.staging, TREE), { recursive: true });
+  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask(), task.folds, 0);
+  const apply = createApply({
+    tree: new Tree(addon, writer, warnings, flagsOf(task)),
+    meter,
+    maxMetaBytes: task.budget.maxMetaBytes,
+    isPrivileged: task.privilegedXattrs,
+    warnings,
+  });
+  return {
+    apply,
+    finish: (unpackedBytes) => {
+      const facts = { unpackedBytes, entries: apply.entries, composeRequired: apply.composeRequired };
+      const digests = { digest: parseDigest(task.digest), diffId: parseDigest(task.diffId) };
+      const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
+      addon.writerFinish(writer, bytesOf(SIDECAR), head);
+      if (task.sync) syncFileSystem(task.staging);
+      return facts;
+    },
+    close: () => addon.writerClose(writer),
+  };
+}
+
+/** What every command of a layer carries. */
+export function flagsOf({ stat, privilegedXattrs }: Pick<ApplyWork, 'stat' | 'privilegedXattrs'>): number {
+  const form = stat === 'libkrun' ? FLAG.LIBKRUN : stat === 'sidecar' ? FLAG.NO_XATTR : 0;
+  return form | (privilegedXattrs ? FLAG.PRIVILEGED : 0);
+}
+
+/** Everything of the layer is on disk before anyone may rename it into place. */
+export function syncFileSystem(directory: string): void {
+  const file = openSync(directory, 'r');
+  try {
+    native().syncfs(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Best effort: what stays is swept when a store is opened, and must not hide the first error. */
+export function discardTree(staging: string): void {
+  try {
+    native().removeTree(Buffer.from(path.join(staging, TREE)));
+  } catch {
+    return;
+  }
+}
+
+/** Whatever ended a layer, as a typed error that names it. */
+export function layerError(error: unknown, { digest }: { readonly digest: string }): SluiceError {
+  return asError(error).with({ layer: digest });
+}
+
+function asError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const isSystem = error instanceof Error && 'syscall' in error;
+  if (isSystem) return fileSystemError('extracting the layer', error);
+  return new SluiceError('LAYER_FAILED', `extracting the layer: ${String(error)}`, { cause: error });
+}
