@@ -11,9 +11,11 @@ export interface Pool extends AsyncDisposable {
 /** A thread that had nothing to do for so long is ended. */
 const IDLE_TIMEOUT_MS = 2000;
 
-export function openPool(threads: number): Pool {
+const WORKER = new URL('../../workers/layer.js', import.meta.url);
+
+export function openPool(threads: number, worker: URL = WORKER): Pool {
   const piscina = new Piscina({
-    filename: new URL('../../workers/layer.js', import.meta.url).href,
+    filename: worker.href,
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_TIMEOUT_MS,

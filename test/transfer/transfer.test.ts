@@ -22,11 +22,23 @@ import {
   type TestImage,
 } from '../../src/testing/index.js';
 import { openPool } from '../../src/transfer/pool.js';
-import type { StatFormat } from '../../src/transfer/protocol.js';
+import type { Pipeline, StatFormat } from '../../src/transfer/protocol.js';
 import { createSchedule } from '../../src/transfer/schedule.js';
 import { distinctLayers, transferLayers, type Engine, type Transfer } from '../../src/transfer/transfer.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
 import { openTestStore } from '../store/fixtures.js';
+
+/** Registers a test for layers in one thread each, and one for layers in two. */
+function bothWays(title: string, work: (t: TestContext) => Promise<void>): void {
+  for (const pipeline of ['one', 'split'] as const) {
+    test(`${title}: ${pipeline}`, async (t) => {
+      pipelines.set(t, pipeline);
+      await work(t);
+    });
+  }
+}
+
+const pipelines = new WeakMap<TestContext, Pipeline>();
 
 type Read = (offset: number, length: number, sink: (chunk: Uint8Array) => void, signal: AbortSignal) => Promise<void>;
 
@@ -145,7 +157,7 @@ async function openLab(t: TestContext, jobs = 2): Promise<Lab> {
         source,
         location,
         stat,
-        settings: parsePullOptions({ sync: false, ...options }),
+        settings: parsePullOptions({ sync: false, pipeline: pipelines.get(t) ?? 'auto', ...options }),
         image: 'test.example/image:1',
         events: emitter,
         signal: options.signal ?? new AbortController().signal,
@@ -185,7 +197,7 @@ const kinds = (events: readonly SluiceEvent[], ...wanted: readonly string[]): re
 const digests = (layers: readonly { readonly digest: string }[]): readonly string[] =>
   layers.map(({ digest }) => digest).toSorted();
 
-test('extraction S23 ring and file give the same layers and sidecars', async (t) => {
+bothWays('extraction S23 ring and file give the same layers and sidecars', async (t) => {
   const sidecars = [];
   for (const source of [remoteSource(IMAGE), fileSource(t, IMAGE)]) {
     const lab = await openLab(t);
@@ -210,7 +222,7 @@ test('extraction S23 ring and file give the same layers and sidecars', async (t)
   assert.deepEqual(sidecars[0], sidecars[1]);
 });
 
-test('extraction S20 a layer twice in an image is brought once', async (t) => {
+bothWays('extraction S20 a layer twice in an image is brought once', async (t) => {
   const tar = layer(file('f', 'x'));
   const image = buildImage({ layers: [{ tar }, { tar: layer(file('g', 'y')) }, { tar }] });
   const lab = await openLab(t);
@@ -220,7 +232,7 @@ test('extraction S20 a layer twice in an image is brought once', async (t) => {
   assert.equal(distinctLayers(resolved(image)).length, 2);
 });
 
-test('what is there already is not asked for again', async (t) => {
+bothWays('what is there already is not asked for again', async (t) => {
   const lab = await openLab(t);
   const first = await lab.run(IMAGE, remoteSource(IMAGE));
   const source = remoteSource(IMAGE);
@@ -229,7 +241,7 @@ test('what is there already is not asked for again', async (t) => {
   assert.equal(kinds(lab.events, 'layer-present').length, 3);
 });
 
-test('two transfers of one image share each layer’s flight', async (t) => {
+bothWays('two transfers of one image share each layer’s flight', async (t) => {
   const lab = await openLab(t);
   const source = remoteSource(IMAGE);
   const [one, two] = await Promise.all([lab.run(IMAGE, source), lab.run(IMAGE, source)]);
@@ -243,7 +255,7 @@ const damaged = ({ bytes }: FakeBlob): FakeBlob => {
   return { bytes: other, turn: 0 };
 };
 
-test('registry R96 a blob that arrives damaged is brought once more', async (t) => {
+bothWays('registry R96 a blob that arrives damaged is brought once more', async (t) => {
   const lab = await openLab(t);
   const source = remoteSource(IMAGE, (blob) => inChunks(blob.turn === 0 ? damaged(blob) : blob));
   assert.equal((await lab.run(IMAGE, source)).length, 3);
@@ -252,25 +264,28 @@ test('registry R96 a blob that arrives damaged is brought once more', async (t) 
   assert.equal(kinds(lab.events, 'notice').length, 3);
 });
 
-test('registry R96 a blob that arrives damaged twice is DIGEST_MISMATCH, both values named, and leaves nothing', async (t) => {
-  const lab = await openLab(t);
-  const image = buildImage({ layers: [{ tar: bigLayer('a', 100_000) }] });
-  const source = remoteSource(image, (blob) => inChunks(damaged(blob)));
-  await assert.rejects(lab.run(image, source), (error: SluiceError) => {
-    const { digest } = image.layers[0]!.descriptor;
-    assert.deepEqual(
-      [error.code, error.detail.expected, error.detail.layer, error.detail.image],
-      ['DIGEST_MISMATCH', digest, digest, 'test.example/image:1'],
-    );
-    assert.notEqual(error.detail.got, digest);
-    return true;
-  });
-  assert.equal(source.opened.length, 2);
-  assert.deepEqual([lab.list('staging'), lab.list('layers'), source.openReaders()], [[], [], 0]);
-  assert.deepEqual(kinds(lab.events, 'layer-done', 'layer-failed'), ['layer-failed']);
-});
+bothWays(
+  'registry R96 a blob that arrives damaged twice is DIGEST_MISMATCH, both values named, and leaves nothing',
+  async (t) => {
+    const lab = await openLab(t);
+    const image = buildImage({ layers: [{ tar: bigLayer('a', 100_000) }] });
+    const source = remoteSource(image, (blob) => inChunks(damaged(blob)));
+    await assert.rejects(lab.run(image, source), (error: SluiceError) => {
+      const { digest } = image.layers[0]!.descriptor;
+      assert.deepEqual(
+        [error.code, error.detail.expected, error.detail.layer, error.detail.image],
+        ['DIGEST_MISMATCH', digest, digest, 'test.example/image:1'],
+      );
+      assert.notEqual(error.detail.got, digest);
+      return true;
+    });
+    assert.equal(source.opened.length, 2);
+    assert.deepEqual([lab.list('staging'), lab.list('layers'), source.openReaders()], [[], [], 0]);
+    assert.deepEqual(kinds(lab.events, 'layer-done', 'layer-failed'), ['layer-failed']);
+  },
+);
 
-test('extraction D5 a layer that is malformed itself is not asked for again', async (t) => {
+bothWays('extraction D5 a layer that is malformed itself is not asked for again', async (t) => {
   const lab = await openLab(t);
   const image = buildImage({ layers: [{ tar: layer(file('a/.wh.', 'x')) }] });
   const source = remoteSource(image);
@@ -279,7 +294,7 @@ test('extraction D5 a layer that is malformed itself is not asked for again', as
   assert.deepEqual([lab.list('staging'), lab.list('layers')], [[], []]);
 });
 
-test('registry R67 a file whose digest is wrong is not read again', async (t) => {
+bothWays('registry R67 a file whose digest is wrong is not read again', async (t) => {
   const lab = await openLab(t);
   const image = buildImage({ layers: [{ tar: layer(file('f', 'x')) }] });
   const source = fileSource(t, image);
@@ -295,7 +310,7 @@ test('registry R67 a file whose digest is wrong is not read again', async (t) =>
   assert.equal(kinds(lab.events, 'notice').length, 0);
 });
 
-test('one layer that fails cancels the others, finished ones stay', async (t) => {
+bothWays('one layer that fails cancels the others, finished ones stay', async (t) => {
   const lab = await openLab(t, 3);
   const image = buildImage({
     layers: [
@@ -333,7 +348,7 @@ test('one layer that fails cancels the others, finished ones stay', async (t) =>
   assert.deepEqual(failed.toSorted(), [`${fails} BLOB_INCOMPLETE`, `${hangs} ABORTED`].toSorted());
 });
 
-test('a range that fails while the ring is full fails the layer', async (t) => {
+bothWays('a range that fails while the ring is full fails the layer', async (t) => {
   const lab = await openLab(t);
   const image = buildImage({ layers: [{ tar: bigLayer('a', 18_000_000), compression: 'none' }] });
   let asked = 0;
@@ -348,7 +363,7 @@ test('a range that fails while the ring is full fails the layer', async (t) => {
   assert.deepEqual([lab.list('staging'), source.openReaders()], [[], 0]);
 });
 
-test('an abort while bytes are awaited ends the transfer and leaves nothing', async (t) => {
+bothWays('an abort while bytes are awaited ends the transfer and leaves nothing', async (t) => {
   const lab = await openLab(t);
   const stop = new AbortController();
   let isAsked: () => void;
@@ -365,14 +380,14 @@ test('an abort while bytes are awaited ends the transfer and leaves nothing', as
   assert.equal((await lab.run(IMAGE, remoteSource(IMAGE))).length, 3, 'the same store and threads go on');
 });
 
-test('an abort before the start asks for nothing', async (t) => {
+bothWays('an abort before the start asks for nothing', async (t) => {
   const lab = await openLab(t);
   const source = remoteSource(IMAGE);
   await assert.rejects(lab.run(IMAGE, source, { signal: AbortSignal.abort() }), { code: 'ABORTED' });
   assert.deepEqual([source.opened, lab.list('staging')], [[], []]);
 });
 
-test('extraction B3 a budget ends the layer while its source still sends', async (t) => {
+bothWays('extraction B3 a budget ends the layer while its source still sends', async (t) => {
   const lab = await openLab(t);
   const source = remoteSource(IMAGE);
   await assert.rejects(lab.run(IMAGE, source, { budget: { maxFileBytes: 1_000_000 } }), (error: SluiceError) => {
@@ -385,7 +400,7 @@ test('extraction B3 a budget ends the layer while its source still sends', async
   assert.deepEqual([lab.list('staging'), source.openReaders()], [[], 0]);
 });
 
-test('an empty blob and an image of many layers, with one thread and no warning of Node', async (t) => {
+bothWays('an empty blob and an image of many layers, with one thread and no warning of Node', async (t) => {
   const warnings: string[] = [];
   const listener = (warning: Error): void => void warnings.push(warning.message);
   process.on('warning', listener);
@@ -397,7 +412,7 @@ test('an empty blob and an image of many layers, with one thread and no warning 
   assert.deepEqual(warnings, []);
 });
 
-test('warnings of a layer are events of its image', async (t) => {
+bothWays('warnings of a layer are events of its image', async (t) => {
   const lab = await openLab(t);
   const image = buildImage({ layers: [{ tar: layer(hardlink('a', 'lower')) }] });
   const [stored] = await lab.run(image, remoteSource(image));
@@ -411,7 +426,7 @@ test('warnings of a layer are events of its image', async (t) => {
   ]);
 });
 
-test('extraction B2 B4 the layers of an image share its limits, a second try counts once', async (t) => {
+bothWays('extraction B2 B4 the layers of an image share its limits, a second try counts once', async (t) => {
   const lab = await openLab(t);
   const image = buildImage({ layers: [{ tar: layer(file('a', 'x')) }, { tar: layer(file('b', 'y')) }] });
   const sum = image.layers.reduce((bytes, { tar }) => bytes + tar.length, 0);
@@ -433,20 +448,26 @@ test('extraction B2 B4 the layers of an image share its limits, a second try cou
   assert.equal((await lab.run(image, damagedOnce, { budget: { maxEntries: 2, maxUnpackedBytes: sum } })).length, 2);
 });
 
-test('extraction M5 M10 a layer that is kept in another form is absent, and is brought in the form asked for', async (t) => {
-  const lab = await openLab(t);
-  const image = buildImage({ layers: [{ tar: layer(file('f', 'x', { uid: 7 })) }] });
-  const forms: StatFormat[] = ['sidecar', 'sidecar', 'containers', 'libkrun', 'sidecar'];
-  const asked: number[] = [];
-  for (const stat of forms) {
-    const source = remoteSource(image);
-    const [stored] = await lab.run(image, source, { stat });
-    assert.equal(stored?.stat, stat);
-    const value = native().xattrGet(Buffer.from(join(stored.path, 'f')), Buffer.from('user.containers.override_stat'));
-    assert.equal(value?.toString() ?? null, stat === 'sidecar' ? null : '7:0:0100644');
-    asked.push(source.opened.length);
-  }
-  assert.deepEqual(asked, [1, 0, 1, 1, 1]);
-  const sidecar = readFileSync(join(lab.home, 'layers', `${image.layers[0]!.descriptor.digest}.mtree`), 'latin1');
-  assert.match(sidecar, /stat=sidecar\n[^]*\n\.\/f type=file mode=0644 uid=7 /);
-});
+bothWays(
+  'extraction M5 M10 a layer that is kept in another form is absent, and is brought in the form asked for',
+  async (t) => {
+    const lab = await openLab(t);
+    const image = buildImage({ layers: [{ tar: layer(file('f', 'x', { uid: 7 })) }] });
+    const forms: StatFormat[] = ['sidecar', 'sidecar', 'containers', 'libkrun', 'sidecar'];
+    const asked: number[] = [];
+    for (const stat of forms) {
+      const source = remoteSource(image);
+      const [stored] = await lab.run(image, source, { stat });
+      assert.equal(stored?.stat, stat);
+      const value = native().xattrGet(
+        Buffer.from(join(stored.path, 'f')),
+        Buffer.from('user.containers.override_stat'),
+      );
+      assert.equal(value?.toString() ?? null, stat === 'sidecar' ? null : '7:0:0100644');
+      asked.push(source.opened.length);
+    }
+    assert.deepEqual(asked, [1, 0, 1, 1, 1]);
+    const sidecar = readFileSync(join(lab.home, 'layers', `${image.layers[0]!.descriptor.digest}.mtree`), 'latin1');
+    assert.match(sidecar, /stat=sidecar\n[^]*\n\.\/f type=file mode=0644 uid=7 /);
+  },
+);
