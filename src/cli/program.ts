@@ -65,7 +65,10 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
   addImageOptions(addCommonOptions(program.command('layers')))
     .argument('<reference>', 'reference of an image in the store')
     .description("print the directories of an image's layers, bottom to top")
-    .option('--overlay', 'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files')
+    .option(
+      '--overlay',
+      'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files, and colons in names from 1.15 on',
+    )
     .action((reference: string, options: LayersOptions) =>
       run(options, async () => (await import('./layers.js')).layers(reference, options)),
     );
