@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildImage, file, layer, writeOciLayout } from '../../src/testing/index.js';
@@ -56,22 +56,9 @@ test('mtree says which layer is not there, and which sidecar is damaged', async 
     return [status, stdout, /^error\[(\w+)\]: /.exec(stderr)?.[1]];
   };
   assert.deepEqual(await failed(`sha256:${'0'.repeat(64)}`), [1, '', 'IMAGE_NOT_FOUND']);
-  assert.deepEqual(await failed('-L', temporaryDirectory(t), digest), [1, '', 'IMAGE_NOT_FOUND']);
-  for (const text of ['sha256:0', '../../etc/passwd', digest.toUpperCase()]) {
-    assert.deepEqual(await failed(text), [1, '', 'DIGEST_INVALID'], text);
-  }
+  assert.deepEqual(await failed('sha256:0'), [1, '', 'DIGEST_INVALID']);
   const json = await line.run(['mtree', '--json', digest]);
   assert.deepEqual([json.status, errorOf(json.stdout)['code']], [2, 'CONFIG_INVALID']);
-
-  const whole = readFileSync(sidecar, 'latin1');
-  appendFileSync(sidecar, './b type=door\n');
-  assert.deepEqual((await failed('--host', digest)).at(-1), 'SIDECAR_CORRUPT');
-  writeFileSync(sidecar, whole.replace('v=1', 'v=2'));
-  assert.deepEqual(await failed(digest), [1, '', 'IMAGE_NOT_FOUND']);
-  writeFileSync(sidecar, whole.replace(digest, `sha256:${'0'.repeat(64)}`));
-  assert.deepEqual(await failed(digest), [1, '', 'SIDECAR_CORRUPT']);
   writeFileSync(sidecar, '#mtree\n');
   assert.deepEqual(await failed('--host', digest), [1, '', 'SIDECAR_CORRUPT']);
-  rmSync(sidecar);
-  assert.deepEqual(await failed('--host', digest), [1, '', 'IMAGE_NOT_FOUND']);
 });
