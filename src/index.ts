@@ -1,4 +1,4 @@
-export { Sluice, type ImageQuery, type RootfsOptions } from './sluice.js';
+export { Sluice, type ImageQuery, type RootfsOptions, type SidecarOptions } from './sluice.js';
 export type { Rootfs } from './rootfs/make-rootfs.js';
 export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { SluiceError } from './errors.js';
 import { Events, type EventListener } from './events.js';
 import { createFlights } from './flights.js';
+import { parseDigest } from './oci/digest.js';
 import { parseDefaultRegistry, parseReference, parseSource, formatReference } from './oci/reference.js';
 import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions } from './options.js';
 import { imageKey, type PullContext } from './prepare.js';
@@ -10,6 +11,7 @@ import { pull } from './pull.js';
 import type { Composing } from './rootfs/compose-image.js';
 import { exportImage } from './rootfs/export-image.js';
 import { makeRootfs, type Rootfs } from './rootfs/make-rootfs.js';
+import { readLayerSidecar } from './rootfs/read-sidecar.js';
 import { createRegistryClient } from './source/registry/registry-client.js';
 import { openStore } from './store/store.js';
 import type { ImageSummary, PulledImage, StoredImage, StoredLayer } from './store/types.js';
@@ -31,6 +33,14 @@ export interface RootfsOptions extends ImageQuery {
   /** False: do not sync a root file system that need not survive a power failure. */
   readonly sync?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** Options of {@link Sluice.sidecar}. */
+export interface SidecarOptions {
+  /** Directory that takes the place of `<home>/layers`. */
+  readonly layerPath?: string;
+  /** Only what `mtree -p <layer directory>` finds on the host: owners, modes and devices stand in xattrs there. */
+  readonly host?: boolean;
 }
 
 /**
@@ -125,6 +135,18 @@ export class Sluice implements AsyncDisposable {
   async layers(reference: string, query: ImageQuery = {}): Promise<readonly StoredLayer[]> {
     const { layers } = await this.pull(reference, { ...query, policy: 'never' });
     return layers;
+  }
+
+  /**
+   * The sidecar of a layer of the store: a BSD mtree with true owner, mode, device and time of everything in it.
+   * @param digest of the layer's blob
+   * @returns its text, a piece at a time
+   * @throws SluiceError DIGEST_INVALID | IMAGE_NOT_FOUND | SIDECAR_CORRUPT | STORE_FAILED
+   */
+  async *sidecar(digest: string, options: SidecarOptions = {}): AsyncGenerator<Buffer, void, undefined> {
+    const { layerPath, host = false } = options;
+    const wanted = parseDigest(digest);
+    yield* readLayerSidecar(wanted, await this.#context.engine.store.location(layerPath), host);
   }
 
   /**

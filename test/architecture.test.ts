@@ -70,6 +70,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/rootfs/engine': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
   'src/rootfs/export-image': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
   'src/rootfs/make-rootfs': ['src/errors', 'src/events', 'src/oci/', 'src/store/', 'src/transfer/'],
+  'src/rootfs/read-sidecar': ['src/errors', 'src/oci/', 'src/store/'],
   'src/rootfs/': [
     'src/layer/',
     'src/transfer/rootfs-tasks',
@@ -113,7 +114,7 @@ const ZOD_USERS = /^src\/(options|oci\/manifest|source\/registry\/token)\.ts$/;
 
 /** Files of `rootfs/` that run on the main thread. */
 const MAIN_SIDE: ReadonlySet<string> = new Set(
-  ['complete-image', 'compose-image', 'engine', 'export-image', 'make-rootfs', 'pack'].map(
+  ['complete-image', 'compose-image', 'engine', 'export-image', 'make-rootfs', 'pack', 'read-sidecar'].map(
     (name) => `src/rootfs/${name}.ts`,
   ),
 );

@@ -1,3 +1,6 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
 /** A reader that closes its end, as `head` does, ends the output and not the work. */
 export function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
@@ -10,6 +13,15 @@ export function ignoreClosedPipes(): void {
 /** One line of results. */
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** A long result, as fast as it is taken; a reader that closes its end ends it. */
+export async function printPieces(pieces: AsyncIterable<Buffer>): Promise<void> {
+  try {
+    await pipeline(Readable.from(pieces, { objectMode: false }), process.stdout, { end: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
 }
 
 /** One line of progress, or of anything else that is no result. */

@@ -5,6 +5,7 @@ import type { ImportOptions } from './import.js';
 import type { InspectOptions } from './inspect.js';
 import type { LayersOptions } from './layers.js';
 import type { ListOptions } from './ls.js';
+import type { MtreeOptions } from './mtree.js';
 import type { RootfsCommandOptions } from './rootfs.js';
 import {
   addCommonOptions,
@@ -64,9 +65,21 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
   addImageOptions(addCommonOptions(program.command('layers')))
     .argument('<reference>', 'reference of an image in the store')
     .description("print the directories of an image's layers, bottom to top")
-    .option('--overlay', 'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files')
+    .option(
+      '--overlay',
+      'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files, and colons in names from 1.15 on',
+    )
     .action((reference: string, options: LayersOptions) =>
       run(options, async () => (await import('./layers.js')).layers(reference, options)),
+    );
+
+  addCommonOptions(program.command('mtree'))
+    .argument('<digest>', 'digest of a layer in the store')
+    .description('print the sidecar of a layer, a BSD mtree')
+    .option('-L, --layer-path <dir>', 'directory that takes the place of HOME/layers')
+    .option('--host', "only what mtree -p finds in the layer's directory on this machine")
+    .action((digest: string, options: MtreeOptions) =>
+      run(options, async () => (await import('./mtree.js')).mtree(digest, options)),
     );
 
   addImageOptions(addCommonOptions(program.command('rootfs')))

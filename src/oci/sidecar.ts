@@ -68,6 +68,12 @@ const TYPES: readonly string[] = ['dir', 'file', 'link', 'char', 'block', 'fifo'
 
 type Open = { -readonly [K in keyof SidecarEntry]: SidecarEntry[K] } & { xattrs: SidecarXattr[] };
 
+/** What a line says, its comments and all. */
+export interface SidecarLine {
+  readonly line: string;
+  readonly item: SidecarItem;
+}
+
 /**
  * Reads the lines behind a sidecar's head.
  * @param lines without their newlines, a character a byte; the head's lines are passed over
@@ -76,16 +82,21 @@ type Open = { -readonly [K in keyof SidecarEntry]: SidecarEntry[K] } & { xattrs:
  * @see extraction §13
  */
 export function* parseSidecar(lines: Iterable<string>): Generator<SidecarItem, void, undefined> {
-  let open: Open | null = null;
+  for (const { item } of parseSidecarLines(lines)) yield item;
+}
+
+/** As {@link parseSidecar}, with the line that each item was read from. */
+export function* parseSidecarLines(lines: Iterable<string>): Generator<SidecarLine, void, undefined> {
+  let open: { readonly line: string; readonly item: Open } | null = null;
   for (const line of lines) {
     if (!line.startsWith('#')) {
       if (open) yield open;
-      open = parseEntry(line);
+      open = { line, item: parseEntry(line) };
     } else if (line.startsWith('#sluice.deferred ')) {
       if (open) yield open;
       open = null;
-      yield parseDeferred(line);
-    } else if (open) addComment(open, line);
+      yield { line, item: parseDeferred(line) };
+    } else if (open) addComment(open.item, line);
     else if (!isHead(line)) throw corrupt(line);
   }
   if (open) yield open;

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { formatHostView } from '../oci/host-view.js';
 import { parseSidecar, type SidecarItem } from '../oci/sidecar.js';
 
 const CHUNK_BYTES = 256 * 1024;
@@ -6,6 +7,23 @@ const CHUNK_BYTES = 256 * 1024;
 /** What a sidecar on disk holds, read a piece at a time. @throws SluiceError SIDECAR_CORRUPT; errors of the machine */
 export function* readSidecarFile(path: string): Generator<SidecarItem, void, undefined> {
   yield* parseSidecar(readLines(path));
+}
+
+/** A sidecar on disk as it is, a piece at a time, each its receiver's to keep. @throws errors of the machine */
+export function* readSidecarText(path: string): Generator<Buffer, void, undefined> {
+  for (const chunk of readChunks(path)) yield Buffer.from(chunk);
+}
+
+/** As {@link formatHostView} shows a sidecar on disk. @throws SluiceError SIDECAR_CORRUPT; errors of the machine */
+export function* readHostView(path: string): Generator<Buffer, void, undefined> {
+  let piece = '';
+  for (const line of formatHostView(readLines(path))) {
+    piece += `${line}\n`;
+    if (piece.length < CHUNK_BYTES) continue;
+    yield Buffer.from(piece, 'latin1');
+    piece = '';
+  }
+  yield Buffer.from(piece, 'latin1');
 }
 
 /** Whether a sidecar holds a text; far cheaper than reading its lines. @param text in ASCII */

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -9,6 +9,19 @@ import { join } from 'node:path';
 export function needs(program: string): false | string {
   if (isOnPath(program)) return false;
   const reason = `needs the program ${program}`;
+  if (process.env['CI']) throw new Error(`${reason}, and nothing is skipped in CI`);
+  return reason;
+}
+
+/**
+ * For tests that mount a file system of user space as root; the one thing that is skipped in CI too, where the kernel or the
+ * container lacks it.
+ * @throws Error instead of a reason for another user where `CI` is set
+ */
+export function needsMounts(): false | string {
+  if (!existsSync('/dev/fuse')) return 'needs /dev/fuse';
+  if (process.getuid?.() === 0) return false;
+  const reason = 'needs root to see true owners in a mount';
   if (process.env['CI']) throw new Error(`${reason}, and nothing is skipped in CI`);
   return reason;
 }
