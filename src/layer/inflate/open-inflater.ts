@@ -11,21 +11,12 @@ export function decoders(): Exclude<DecoderName, 'auto'>[] {
   return [...inAddon, 'pako'];
 }
 
-/** Whether the decoder outruns the writing of files. */
-export function isFastDecoder(name: DecoderName): boolean {
-  return chooseDecoder(name) === 'isal';
-}
-
 /** @throws SluiceError DECODER_MISSING */
 export function openInflater(name: DecoderName): Inflater {
   const available = decoders();
-  const chosen = chooseDecoder(name);
+  const chosen = name === 'auto' ? available[0]! : name;
   if (!available.includes(chosen)) {
     throw new SluiceError('DECODER_MISSING', `opening decoder "${chosen}": this machine has ${available.join(', ')}`);
   }
   return chosen === 'pako' ? openPakoInflater() : openNativeInflater(chosen);
-}
-
-function chooseDecoder(name: DecoderName): Exclude<DecoderName, 'auto'> {
-  return name === 'auto' ? decoders()[0]! : name;
 }
