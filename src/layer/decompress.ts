@@ -89,13 +89,6 @@ function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
   let consumed = 0;
   let produced = 0;
   let state: 'member' | 'between' | 'padding' = 'member';
-  const malformed = (what: string): SluiceError =>
-    new SluiceError('COMPRESSION_MALFORMED', {
-      message: `decompressing the layer: ${what}`,
-      rule: 'C4',
-      offset: consumed,
-    });
-
   const flush = (): void => {
     if (filled === 0) return;
     produced += filled;
@@ -103,6 +96,16 @@ function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
     const bytes = filled === slab.length ? slab : slab.subarray(0, filled);
     filled = 0;
     next.push(bytes);
+  };
+
+  /** What came out before is judged first: which of two faults is named must not depend on where the pushes end. */
+  const malformed = (what: string): SluiceError => {
+    flush();
+    return new SluiceError('COMPRESSION_MALFORMED', {
+      message: `decompressing the layer: ${what}`,
+      rule: 'C4',
+      offset: consumed,
+    });
   };
 
   const inflate = (bytes: Uint8Array, from: number): number => {

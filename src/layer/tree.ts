@@ -62,24 +62,22 @@ export class Tree {
     this.flags = flags;
   }
 
-  /** Runs all commands and empties the batch. @param slab what DATA words count from */
+  /** Runs all commands and empties the batch, also when one fails. @param slab what DATA words count from */
   run(batch: Batch, slab: Uint8Array): void {
-    for (let at = 0; at < batch.count;) {
-      const end = this.#native.writerRun(
-        this.#writer,
-        slab,
-        batch.arena,
-        batch.words,
-        at,
-        batch.count,
-        this.#result,
-        this.#name,
-      );
-      if (this.#result[RESULT.STATUS] === STATUS.DONE) this.#noteOdd(batch, end - 1);
-      else this.#resolve(batch, end);
-      at = end;
+    try {
+      for (let at = 0; at < batch.count;) at = this.#runFrom(batch, slab, at);
+    } finally {
+      batch.reset();
     }
-    batch.reset();
+  }
+
+  /** @returns index of the command to go on with */
+  #runFrom(batch: Batch, slab: Uint8Array, at: number): number {
+    const { words, arena, count } = batch;
+    const end = this.#native.writerRun(this.#writer, slab, arena, words, at, count, this.#result, this.#name);
+    if (this.#result[RESULT.STATUS] === STATUS.DONE) this.#noteOdd(batch, end - 1);
+    else this.#resolve(batch, end);
+    return end;
   }
 
   /** @param withParents make what is missing on the way to the parent (N4, N6) */

@@ -6,7 +6,19 @@ import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
-import { compress, dir, file, layer, parseLayer, sparse, type LayerCompression } from '../../src/testing/index.js';
+import {
+  compress,
+  dir,
+  end,
+  file,
+  layer,
+  parseLayer,
+  pax,
+  raw,
+  sparse,
+  symlink,
+  type LayerCompression,
+} from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
 import {
@@ -218,6 +230,36 @@ for (const { title, tar, rule, option, exact, options } of BUDGETS) {
     assert.deepEqual([detail.rule, detail.limit], [rule, { option, value: exact - 1 }]);
   });
 }
+
+test('extraction T17 of two faults the first one is named, wherever the pushes end', (t) => {
+  const first = layer(symlink('loop', 'loop'), file('loop/x', 'y'), end(0));
+  const faults: readonly Buffer[] = [
+    Buffer.alloc(512, 'no header'),
+    layer(file('../..', '')),
+    layer(pax({ path: 'cut' }), end(0)),
+    layer(symlink('l', '')),
+  ];
+  for (const second of faults) {
+    const tar = Buffer.concat([first, second]);
+    for (const chunkBytes of [1, 512, 1024, tar.length]) {
+      const extraction = extract(t, tar, { chunkBytes });
+      assertRefused(extraction, 'NAME_REFUSED');
+      assert.ok(extraction.outcome.kind === 'failed');
+      const { rule, offset } = extraction.outcome.error.detail;
+      assert.deepEqual([rule, offset], ['X4', 512], `pushes of ${chunkBytes}`);
+    }
+  }
+});
+
+test('extraction C4 T1 T17 of a damaged tar in damaged gzip the tar is named, wherever the pushes end', (t) => {
+  const tar = layer(file('a', 'b'), raw(Buffer.alloc(512, 'no header')));
+  const blob = compress(tar, 'gzip');
+  blob[blob.length - 8]! ^= 1;
+  for (const chunkBytes of [1, 10, blob.length]) {
+    const extraction = extract(t, tar, { compression: 'gzip', blob, chunkBytes });
+    assert.equal(verdict(extraction), 'TAR_MALFORMED T1', `pushes of ${chunkBytes}`);
+  }
+});
 
 test('extraction B6 C6 a bomb is refused by its ratio', (t) => {
   const tar = layer(file('zeros', Buffer.alloc(3_000_000)));
