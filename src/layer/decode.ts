@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.js';
 import { kindOfLayer } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
-import { createDecompress } from './decompress.js';
+import { createDecompress, type Decompress } from './decompress.js';
 import type { Meter } from './meter.js';
 import type { Stage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
@@ -38,13 +38,14 @@ export function createDecode({ digest, sizeBytes, mediaType, decoder, meter, war
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),
+    close: () => decompress.close(),
     get unpackedBytes() {
       return unpackedBytes;
     },
   };
 }
 
-export interface Decode extends Stage {
+export interface Decode extends Decompress {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
 }

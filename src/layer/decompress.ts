@@ -19,10 +19,16 @@ export interface DecompressOptions {
   readonly onDetected: (compression: 'gzip' | 'none') => void;
 }
 
+/** A stage that owns a decoder. */
+export interface Decompress extends Stage {
+  /** Frees the decoder, whether or not the bytes ended; calling it twice is harmless. */
+  close(): void;
+}
+
 /** Finds out what the bytes are, and hands the tar stream inside them to the next stage. */
-export function createDecompress(options: DecompressOptions): Stage {
+export function createDecompress(options: DecompressOptions): Decompress {
   let head: Uint8Array | null = new Uint8Array(0);
-  let body: Stage | null = null;
+  let body: Decompress | null = null;
   const start = (bytes: Uint8Array): void => {
     head = null;
     const compression = detectCompression(bytes);
@@ -41,6 +47,7 @@ export function createDecompress(options: DecompressOptions): Stage {
       if (!body) start(head!);
       body!.end();
     },
+    close: () => body?.close(),
   };
 }
 
@@ -69,7 +76,7 @@ function isBzip2([b, z, h, level, first, second]: Uint8Array): boolean {
   return (first === 0x31 && second === 0x41) || (first === 0x17 && second === 0x72);
 }
 
-function createPlain({ next, admit }: DecompressOptions): Stage {
+function createPlain({ next, admit }: DecompressOptions): Decompress {
   let total = 0;
   return {
     push(bytes) {
@@ -78,11 +85,12 @@ function createPlain({ next, admit }: DecompressOptions): Stage {
       next.push(bytes);
     },
     end: () => next.end(),
+    close: () => undefined,
   };
 }
 
 /** All members of a gzip stream, then nothing but zero bytes (extraction C2, C3). */
-function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
+function createGunzip({ decoder, next, admit }: DecompressOptions): Decompress {
   const inflater: Inflater = openInflater(decoder);
   const slab = new Uint8Array(SLAB_BYTES);
   let filled = 0;
@@ -152,5 +160,6 @@ function createGunzip({ decoder, next, admit }: DecompressOptions): Stage {
       if (state === 'member') throw malformed('the gzip data is cut off');
       next.end();
     },
+    close: () => inflater.close(),
   };
 }

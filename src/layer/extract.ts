@@ -62,7 +62,13 @@ function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): La
     });
     const next = createDiffIdVerifier(diffId, apply);
     const decode = createDecode({ ...task, digest, meter, warnings, next });
-    read(task.blob, control, decode, (packedBytes) => control.report(packedBytes, decode.unpackedBytes, apply.entries));
+    try {
+      read(task.blob, control, decode, (packedBytes) =>
+        control.report(packedBytes, decode.unpackedBytes, apply.entries),
+      );
+    } finally {
+      decode.close();
+    }
     const facts = {
       unpackedBytes: decode.unpackedBytes,
       entries: apply.entries,

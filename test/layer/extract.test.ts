@@ -261,6 +261,33 @@ test('extraction C4 T1 T17 of a damaged tar in damaged gzip the tar is named, wh
   }
 });
 
+test('what a layer took of the addon is given back when it is done or refused: no turn of an event loop does it', (t) => {
+  const addon = native();
+  const { inflaterOpen, inflaterClose, writerOpen, writerClose } = addon;
+  const open = new Set<unknown>();
+  let opened = 0;
+  const noted = <Handle>(handle: Handle): Handle => {
+    open.add(handle);
+    opened++;
+    return handle;
+  };
+  t.mock.method(addon, 'inflaterOpen', (name: string) => noted(inflaterOpen(name)));
+  t.mock.method(addon, 'writerOpen', (...args: Parameters<typeof writerOpen>) => noted(writerOpen(...args)));
+  t.mock.method(addon, 'inflaterClose', (handle: Parameters<typeof inflaterClose>[0]) => {
+    open.delete(handle);
+    inflaterClose(handle);
+  });
+  t.mock.method(addon, 'writerClose', (handle: Parameters<typeof writerClose>[0]) => {
+    open.delete(handle);
+    writerClose(handle);
+  });
+  const cut = compress(EVERYTHING, 'gzip').subarray(0, -20);
+  assert.equal(verdict(extract(t, EVERYTHING, { compression: 'gzip' })), 'done');
+  assert.equal(verdict(extract(t, EVERYTHING, { compression: 'gzip', blob: cut })), 'COMPRESSION_MALFORMED C4');
+  assert.equal(verdict(extract(t, layer(file('..')), { compression: 'gzip' })), 'ENTRY_REFUSED X1');
+  assert.deepEqual([opened, open.size], [6, 0]);
+});
+
 test('extraction B6 C6 a bomb is refused by its ratio', (t) => {
   const tar = layer(file('zeros', Buffer.alloc(3_000_000)));
   const extraction = extract(t, tar, { compression: 'gzip', budget: { maxRatio: 100, ratioGraceBytes: 1_000_000 } });
