@@ -1,6 +1,7 @@
 /**
  * The process in which cases run: `node case-loop.js TARGET FIRST_SEED COUNT SECONDS`. It writes the number of each case
- * before it begins, so that whoever watches knows the one that hangs or crashes.
+ * before it begins, so that whoever watches knows the one that hangs or crashes. Node never gets a turn between two cases,
+ * as in a worker of the pool: what only a turn would free shows as memory.
  */
 import { writeSync } from 'node:fs';
 import { openTarget, parseTarget } from './targets.js';
