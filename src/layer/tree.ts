@@ -237,12 +237,13 @@ export class Tree {
     return this.#name.slice(0, this.#result[RESULT.NAME_LENGTH]!);
   }
 
-  /** What the writer did, though not all that was asked (M16), or not as all readers like it (M9). */
+  /** By the name as the writer resolved it: what the writer did, though not all that was asked (M16), or not as all readers like it (M9). */
   #noteOdd(batch: Batch, index: number): void {
-    if (this.#result[RESULT.XATTRS_KEPT]! > 0)
-      this.#warn('M16', 'an extended attribute could not be set', batch, index);
-    if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1)
-      this.#warn('M9', 'owner, mode and device are too long for some readers', batch, index);
+    const path = this.#result[RESULT.NAME_LENGTH]! > 0 ? this.#canonical() : batch.path(index);
+    const warn = (rule: string, message: string): void =>
+      this.#warnings.add(rule, message, printable(path), batch.offsets[index]!);
+    if (this.#result[RESULT.XATTRS_KEPT]! > 0) warn('M16', 'an extended attribute could not be set');
+    if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1) warn('M9', 'owner, mode and device are too long for some readers');
   }
 
   #warn(rule: string, message: string, batch: Batch, index: number): void {

@@ -288,6 +288,23 @@ test('what a layer took of the addon is given back when it is done or refused: n
   assert.deepEqual([opened, open.size], [6, 0]);
 });
 
+test('extraction M16 T17 a warning names the file as it was resolved, wherever the pushes end', (t) => {
+  const tar = layer(
+    dir('real'),
+    symlink('link', 'real'),
+    file('link/f', 'x', { xattrs: { 'user.big': 'v'.repeat(70_000) } }),
+  );
+  for (const chunkBytes of [1, 512, tar.length]) {
+    const { outcome } = extract(t, tar, { chunkBytes });
+    const [warning] = outcome.warnings.filter(({ rule }) => rule === 'M16');
+    assert.deepEqual(
+      warning?.first.map(({ entry }) => entry),
+      ['real/f'],
+      `pushes of ${chunkBytes}`,
+    );
+  }
+});
+
 test('extraction B6 C6 a bomb is refused by its ratio', (t) => {
   const tar = layer(file('zeros', Buffer.alloc(3_000_000)));
   const extraction = extract(t, tar, { compression: 'gzip', budget: { maxRatio: 100, ratioGraceBytes: 1_000_000 } });
