@@ -7,10 +7,11 @@ import { crc32c } from '../native/script.js';
 
 /** The tree on disk is what its sidecar says, path by path (§13). */
 export function assertAgree(root: string, tree: readonly HostNode[], sidecar: Sidecar): void {
-  const hashes = new Map(tree.map(({ path, sha256 }) => [path, sha256]));
+  const hosts = new Map(tree.map((host) => [host.path, host]));
   const names = namesByPath(sidecar.entries);
+  const hasFolds = sidecar.entries.some(({ folded }) => folded.length > 0);
   const expected = sidecar.entries.map((entry) =>
-    nodeOf(entry, names.get(entry.path)!, hashes.get(entry.path) ?? null),
+    nodeOf(entry, names.get(entry.path)!, hosts.get(entry.path), hasFolds),
   );
   assertLines(tree.map(hostLine), expected.map(expectedHostLine), 'tree and sidecar differ');
   for (const { path, type, crc32c: noted, names: count } of sidecar.entries) {
@@ -33,7 +34,7 @@ function namesByPath(entries: readonly SidecarEntry[]): ReadonlyMap<string, stri
 
 const SECOND = 1_000_000_000n;
 
-function nodeOf(entry: SidecarEntry, names: readonly string[], sha256: string | null): Node {
+function nodeOf(entry: SidecarEntry, names: readonly string[], host: HostNode | undefined, hasFolds: boolean): Node {
   const { path, type, time, xattrs } = entry;
   const nanoseconds = ((time % SECOND) + SECOND) % SECOND;
   return {
@@ -42,12 +43,28 @@ function nodeOf(entry: SidecarEntry, names: readonly string[], sha256: string | 
     seconds: Number((time - nanoseconds) / SECOND),
     nanoseconds: Number(nanoseconds),
     size: entry.size ?? 0,
-    sha256,
+    sha256: host?.sha256 ?? null,
     target: entry.link,
-    isMarker: type === 'file' && path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.'),
+    isMarker: isMarker(entry, names, host, hasFolds),
     names,
     xattrs: xattrs
       .filter(({ isSet, name }) => isSet || name === 'security.capability')
       .map(({ name, value }) => [name, value.toString('latin1')] as const),
   };
+}
+
+/**
+ * A marker's host mode is its own (W2). The host mode of a file that a marker is or was a name of is that of whichever came
+ * last, and the sidecar does not tell which.
+ */
+function isMarker(
+  { path, type, size }: SidecarEntry,
+  names: readonly string[],
+  host: HostNode | undefined,
+  hasFolds: boolean,
+): boolean {
+  const isNamedSo = (name: string): boolean => name.slice(name.lastIndexOf('/') + 1).startsWith('.wh.');
+  if (type !== 'file') return false;
+  if (names.length === 1 && isNamedSo(path)) return true;
+  return size === 0 && host?.mode === 0o600 && (hasFolds || names.some(isNamedSo));
 }
