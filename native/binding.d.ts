@@ -9,12 +9,12 @@
 declare const writerBrand: unique symbol;
 declare const inflaterBrand: unique symbol;
 
-/** An open layer root. Its descriptors are closed by `writerClose`, or when the handle is collected. */
+/** An open layer root. Its descriptors and memory are freed by `writerClose`, or when the handle is collected. */
 export interface WriterHandle {
   readonly [writerBrand]: true;
 }
 
-/** A streaming decoder of one gzip member at a time. */
+/** A streaming decoder of one gzip member at a time. Its memory is freed by `inflaterClose`, or when the handle is collected. */
 export interface InflaterHandle {
   readonly [inflaterBrand]: true;
 }
@@ -72,7 +72,7 @@ export function writerRun(
  */
 export function writerFinish(writer: WriterHandle, path: Uint8Array, head: Uint8Array): number;
 
-/** Closes all descriptors. Calling it twice is harmless. */
+/** Closes all descriptors and frees all memory but the handle's own. Calling it twice is harmless. */
 export function writerClose(writer: WriterHandle): void;
 
 /** Names of the inflaters this build holds, fastest first: a subset of `isal`, `zlib`. */
@@ -99,6 +99,9 @@ export function inflaterRun(
   outputEnd: number,
   result: Int32Array,
 ): number;
+
+/** Frees the decoder; the handle runs nothing afterwards (`EBADF`). Calling it twice is harmless. */
+export function inflaterClose(inflater: InflaterHandle): void;
 
 /** Reads an extended attribute of a path, not following a last symlink. @returns null when it is not there */
 export function xattrGet(path: Uint8Array, name: Uint8Array): Buffer | null;

@@ -13,6 +13,7 @@ static const struct {
     {"inflaterOpen", export_inflater_open},
     {"inflaterReset", export_inflater_reset},
     {"inflaterRun", export_inflater_run},
+    {"inflaterClose", export_inflater_close},
     {"xattrGet", export_xattr_get},
     {"xattrSet", export_xattr_set},
     {"xattrList", export_xattr_list},

@@ -13,6 +13,7 @@ napi_value export_inflaters(napi_env env, napi_callback_info info);
 napi_value export_inflater_open(napi_env env, napi_callback_info info);
 napi_value export_inflater_reset(napi_env env, napi_callback_info info);
 napi_value export_inflater_run(napi_env env, napi_callback_info info);
+napi_value export_inflater_close(napi_env env, napi_callback_info info);
 
 napi_value export_xattr_get(napi_env env, napi_callback_info info);
 napi_value export_xattr_set(napi_env env, napi_callback_info info);

@@ -18,16 +18,20 @@ static const napi_type_tag INFLATER_TAG = {0x2f5d1b9c07e84a63, 0xb04e6a51c8d97e2
 
 struct inflater {
   const struct decoder *decoder;
-  void *state;
+  void *state; /* NULL when closed: see struct writer_handle */
   enum inflate_status status; /* INFLATE_END and failures last until the next reset */
 };
+
+static void inflater_close(struct inflater *inflater) {
+  if (inflater->state) inflater->decoder->close(inflater->state);
+  inflater->state = NULL;
+}
 
 static void finalize(napi_env env, void *owned, void *hint) {
   (void)env;
   (void)hint;
-  struct inflater *inflater = owned;
-  inflater->decoder->close(inflater->state);
-  free(inflater);
+  inflater_close(owned);
+  free(owned);
 }
 
 napi_value export_inflaters(napi_env env, napi_callback_info info) {
@@ -67,10 +71,25 @@ napi_value export_inflater_open(napi_env env, napi_callback_info info) {
   return wrap_handle(env, inflater, &INFLATER_TAG, finalize);
 }
 
-napi_value export_inflater_reset(napi_env env, napi_callback_info info) {
+static struct inflater *read_inflater(const struct arguments *arguments) {
+  struct inflater *inflater = read_handle(arguments, 0, &INFLATER_TAG);
+  if (!inflater || inflater->state) return inflater;
+  throw_system(arguments->env, "inflater", EBADF);
+  return NULL;
+}
+
+napi_value export_inflater_close(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   if (!read_arguments(env, info, 1, &arguments)) return NULL;
   struct inflater *inflater = read_handle(&arguments, 0, &INFLATER_TAG);
+  if (inflater) inflater_close(inflater);
+  return NULL;
+}
+
+napi_value export_inflater_reset(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  if (!read_arguments(env, info, 1, &arguments)) return NULL;
+  struct inflater *inflater = read_inflater(&arguments);
   if (!inflater) return NULL;
   inflater->decoder->reset(inflater->state);
   inflater->status = INFLATE_MORE;
@@ -89,7 +108,7 @@ napi_value export_inflater_run(napi_env env, napi_callback_info info) {
   int32_t *result;
   size_t start, end, room, output_start, output_end, words, consumed = 0, produced = 0;
   if (!read_arguments(env, info, 8, &arguments)) return NULL;
-  struct inflater *inflater = read_handle(&arguments, 0, &INFLATER_TAG);
+  struct inflater *inflater = read_inflater(&arguments);
   if (!inflater || !read_bytes(&arguments, 1, &input) || !read_part(&arguments, 2, input.length, &start, &end) ||
       !read_room(&arguments, 4, 0, &output, &room) || !read_part(&arguments, 5, room, &output_start, &output_end) ||
       !read_words(&arguments, 7, 2, &result, &words))

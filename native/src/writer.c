@@ -9,8 +9,15 @@
 static const napi_type_tag WRITER_TAG = {0x6c1f0c5be5a74d02, 0x9ad1c3a4f7be2f11};
 static const char *const call_names[CALL_COUNT] = CALL_NAMES;
 
-static void writer_close(struct writer *writer) {
-  if (writer->root < 0) return;
+/* What a handle owns: Node finalizes handles in turns of the event loop, and a worker that waits for its next task in
+   Atomics.wait has none, so that closing frees all but this. */
+struct writer_handle {
+  struct writer *writer; /* NULL when closed */
+};
+
+static void writer_close(struct writer_handle *handle) {
+  struct writer *writer = handle->writer;
+  if (!writer) return;
   file_drop(writer);
   parents_free(&writer->parents);
   records_close(&writer->records);
@@ -20,7 +27,8 @@ static void writer_close(struct writer *writer) {
   buffer_free(&writer->listed);
   close(writer->scratch);
   close(writer->root);
-  writer->root = writer->scratch = -1;
+  free(writer);
+  handle->writer = NULL;
 }
 
 static void finalize(napi_env env, void *owned, void *hint) {
@@ -73,14 +81,19 @@ napi_value export_writer_open(napi_env env, napi_callback_info info) {
     return NULL;
   char *root = read_path(&arguments, 0);
   char *scratch = root ? read_path(&arguments, 1) : NULL;
-  const char *call;
-  struct writer *writer = scratch ? open_writer(root, scratch, &call) : NULL;
+  const char *call = "malloc";
+  struct writer_handle *handle = scratch ? malloc(sizeof *handle) : NULL;
+  struct writer *writer = handle ? open_writer(root, scratch, &call) : NULL;
   int error = errno;
   bool has_paths = scratch != NULL;
   free(root);
   free(scratch);
   if (!has_paths) return NULL;
-  if (!writer) return throw_system(env, call, error);
+  if (!writer) {
+    free(handle);
+    return throw_system(env, call, error);
+  }
+  handle->writer = writer;
   writer->umask = (mode_t)umask;
   writer->most_links = most_links;
   writer->file.fd = -1;
@@ -88,7 +101,7 @@ napi_value export_writer_open(napi_env env, napi_callback_info info) {
   parents_init(&writer->parents, writer->root, walk, folds);
   records_init(&writer->records, writer->scratch);
   links_init(&writer->links, writer->scratch);
-  return wrap_handle(env, writer, &WRITER_TAG, finalize);
+  return wrap_handle(env, handle, &WRITER_TAG, finalize);
 }
 
 static enum status run_command(struct writer *writer, const struct command *command) {
@@ -140,8 +153,9 @@ static void write_result(const struct report *report, int32_t *result, uint8_t *
 }
 
 static struct writer *read_writer(const struct arguments *arguments) {
-  struct writer *writer = read_handle(arguments, 0, &WRITER_TAG);
-  if (!writer || (writer->root >= 0 && !writer->is_finished)) return writer;
+  struct writer_handle *handle = read_handle(arguments, 0, &WRITER_TAG);
+  if (!handle) return NULL;
+  if (handle->writer && !handle->writer->is_finished) return handle->writer;
   throw_system(arguments->env, "writer", EBADF);
   return NULL;
 }
@@ -199,7 +213,7 @@ napi_value export_writer_finish(napi_env env, napi_callback_info info) {
 napi_value export_writer_close(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   if (!read_arguments(env, info, 1, &arguments)) return NULL;
-  struct writer *writer = read_handle(&arguments, 0, &WRITER_TAG);
-  if (writer) writer_close(writer);
+  struct writer_handle *handle = read_handle(&arguments, 0, &WRITER_TAG);
+  if (handle) writer_close(handle);
   return NULL;
 }

@@ -23,7 +23,7 @@ struct open_file {
 };
 
 struct writer {
-  int root, scratch; /* -1 when closed */
+  int root, scratch;
   mode_t umask;
   uint64_t most_links; /* names an inode may have; 0: as many as the file system lets it have */
   bool is_finished;

@@ -72,8 +72,11 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   push(bytes: Uint8Array): void {
     this.#slab = bytes;
-    this.#reader.push(bytes);
-    this.#flush();
+    try {
+      this.#reader.push(bytes);
+    } finally {
+      this.#flush(); // also before a refusal: a fault of the entries before it comes first, wherever the pushes end
+    }
   }
 
   end(): void {

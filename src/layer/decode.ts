@@ -3,7 +3,7 @@ import { kindOfLayer, type LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
 import type { Meter } from './meter.js';
-import type { SlabStage, Stage } from './stage.js';
+import type { Decompress, SlabStage, Stage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
 import type { Warnings } from './warnings.js';
 
@@ -50,13 +50,14 @@ export function createDecode({
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),
+    close: () => decompress.close(),
     get unpackedBytes() {
       return unpackedBytes;
     },
   };
 }
 
-export interface Decode extends Stage {
+export interface Decode extends Decompress {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
 }

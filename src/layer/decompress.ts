@@ -4,7 +4,7 @@ import type { DecoderName } from '../transfer/protocol.js';
 import { openInflater } from './inflate/open-inflater.js';
 import { openZstdInflater } from './inflate/zstd.js';
 import { createMembers, type Admit, type MemberFormat } from './members.js';
-import type { SlabStage, Stage } from './stage.js';
+import type { Decompress, SlabStage } from './stage.js';
 
 /** As many bytes as tell every known form apart. */
 const MAGIC_BYTES = 6;
@@ -17,9 +17,9 @@ export interface DecompressOptions {
 }
 
 /** Finds out what the bytes are, and hands the tar stream inside them to the next stage. */
-export function createDecompress(options: DecompressOptions): Stage {
+export function createDecompress(options: DecompressOptions): Decompress {
   let head: Uint8Array | null = new Uint8Array(0);
-  let body: Stage | null = null;
+  let body: Decompress | null = null;
   const start = (bytes: Uint8Array): void => {
     head = null;
     const compression = detectCompression(bytes);
@@ -37,10 +37,11 @@ export function createDecompress(options: DecompressOptions): Stage {
       if (!body) start(head!);
       body!.end();
     },
+    close: () => body?.close(),
   };
 }
 
-function openBody(compression: LayerCompression, next: SlabStage, { decoder, admit }: DecompressOptions): Stage {
+function openBody(compression: LayerCompression, next: SlabStage, { decoder, admit }: DecompressOptions): Decompress {
   switch (compression) {
     case 'none':
       return createPlain(next, admit);
@@ -81,7 +82,7 @@ function isBzip2([b, z, h, level, first, second]: Uint8Array): boolean {
   return (first === 0x31 && second === 0x41) || (first === 0x17 && second === 0x72);
 }
 
-function createPlain(next: SlabStage, admit: Admit): Stage {
+function createPlain(next: SlabStage, admit: Admit): Decompress {
   let total = 0;
   return {
     push(bytes) {
@@ -90,5 +91,6 @@ function createPlain(next: SlabStage, admit: Admit): Stage {
       next.push(bytes);
     },
     end: () => next.end(),
+    close: () => undefined,
   };
 }

@@ -43,10 +43,14 @@ function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): La
     const { apply } = staged;
     const verified = createDiffIdVerifier(diffId, createSlab(apply));
     const decode = createDecode({ ...task, digest, meter, warnings, open: () => verified });
-    read(task.blob, control, decode, (packedBytes) => {
-      control.reportBytes(packedBytes, decode.unpackedBytes);
-      control.reportEntries(apply.entries);
-    });
+    try {
+      read(task.blob, control, decode, (packedBytes) => {
+        control.reportBytes(packedBytes, decode.unpackedBytes);
+        control.reportEntries(apply.entries);
+      });
+    } finally {
+      decode.close();
+    }
     return staged.finish(decode.unpackedBytes);
   } finally {
     staged.close();

@@ -59,7 +59,11 @@ function decode(task: DecodeTask, { slabs, usage, warnings, read, isAlone }: Dec
     },
     ...(!isAlone && { settle: slabs.settle }),
   });
-  read(task.blob, control, stage, (packedBytes) => control.reportBytes(packedBytes, stage.unpackedBytes));
+  try {
+    read(task.blob, control, stage, (packedBytes) => control.reportBytes(packedBytes, stage.unpackedBytes));
+  } finally {
+    stage.close();
+  }
 }
 
 /**

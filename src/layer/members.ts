@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js';
 import type { Inflater } from './inflate/inflater.js';
-import type { SlabStage, Stage } from './stage.js';
+import type { Decompress, SlabStage } from './stage.js';
 
 /** Asked before bytes are handed on. @param produced bytes of output so far @param consumed packed bytes used up */
 export type Admit = (produced: number, consumed: number) => void;
@@ -18,7 +18,7 @@ export interface MemberFormat {
  * @param inflater decodes one member at a time
  * @param admit called before each slab is handed on
  */
-export function createMembers(inflater: Inflater, format: MemberFormat, next: SlabStage, admit: Admit): Stage {
+export function createMembers(inflater: Inflater, format: MemberFormat, next: SlabStage, admit: Admit): Decompress {
   let filled = 0;
   let consumed = 0;
   let produced = 0;
@@ -88,5 +88,6 @@ export function createMembers(inflater: Inflater, format: MemberFormat, next: Sl
       flush();
       next.end();
     },
+    close: () => inflater.close(),
   };
 }

@@ -7,6 +7,12 @@ export interface Stage {
   end(): void;
 }
 
+/** A stage that owns a decoder. */
+export interface Decompress extends Stage {
+  /** Frees the decoder, whether or not the bytes ended; calling it twice is harmless. */
+  close(): void;
+}
+
 /** A stage whose bytes may also be made in place: fill {@link slab}, then {@link emit}. */
 export interface SlabStage extends Stage {
   /** The buffer to fill next, the same until {@link emit}. */

@@ -62,24 +62,22 @@ export class Tree {
     this.flags = flags;
   }
 
-  /** Runs all commands and empties the batch. @param slab what DATA words count from */
+  /** Runs all commands and empties the batch, also when one fails. @param slab what DATA words count from */
   run(batch: Batch, slab: Uint8Array): void {
-    for (let at = 0; at < batch.count;) {
-      const end = this.#native.writerRun(
-        this.#writer,
-        slab,
-        batch.arena,
-        batch.words,
-        at,
-        batch.count,
-        this.#result,
-        this.#name,
-      );
-      if (this.#result[RESULT.STATUS] === STATUS.DONE) this.#noteOdd(batch, end - 1);
-      else this.#resolve(batch, end);
-      at = end;
+    try {
+      for (let at = 0; at < batch.count;) at = this.#runFrom(batch, slab, at);
+    } finally {
+      batch.reset();
     }
-    batch.reset();
+  }
+
+  /** @returns index of the command to go on with */
+  #runFrom(batch: Batch, slab: Uint8Array, at: number): number {
+    const { words, arena, count } = batch;
+    const end = this.#native.writerRun(this.#writer, slab, arena, words, at, count, this.#result, this.#name);
+    if (this.#result[RESULT.STATUS] === STATUS.DONE) this.#noteOdd(batch, end - 1);
+    else this.#resolve(batch, end);
+    return end;
   }
 
   /** @param withParents make what is missing on the way to the parent (N4, N6) */
@@ -239,12 +237,13 @@ export class Tree {
     return this.#name.slice(0, this.#result[RESULT.NAME_LENGTH]!);
   }
 
-  /** What the writer did, though not all that was asked (M16), or not as all readers like it (M9). */
+  /** By the name as the writer resolved it: what the writer did, though not all that was asked (M16), or not as all readers like it (M9). */
   #noteOdd(batch: Batch, index: number): void {
-    if (this.#result[RESULT.XATTRS_KEPT]! > 0)
-      this.#warn('M16', 'an extended attribute could not be set', batch, index);
-    if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1)
-      this.#warn('M9', 'owner, mode and device are too long for some readers', batch, index);
+    const path = this.#result[RESULT.NAME_LENGTH]! > 0 ? this.#canonical() : batch.path(index);
+    const warn = (rule: string, message: string): void =>
+      this.#warnings.add(rule, message, printable(path), batch.offsets[index]!);
+    if (this.#result[RESULT.XATTRS_KEPT]! > 0) warn('M16', 'an extended attribute could not be set');
+    if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1) warn('M9', 'owner, mode and device are too long for some readers');
   }
 
   #warn(rule: string, message: string, batch: Batch, index: number): void {

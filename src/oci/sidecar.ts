@@ -55,13 +55,24 @@ export type SidecarItem = SidecarEntry | SidecarDeferred;
 /** The comment that marks an implied directory, behind its line. */
 export const IMPLIED_LINE = '#sluice.implied';
 
-const ENTRY =
-  /^\.(?:\/(\S+))? type=([a-z]+)(?: device=native,(\d+),(\d+))? mode=([0-7]+) uid=(\d+) gid=(\d+)(?: size=(\d+))?(?: nlink=\d+)? time=(-?\d+)\.(\d{9})(?: link=(\S*))?$/;
-const DEFERRED =
-  /^#sluice\.deferred \.\/(\S+) \.\/(\S+) uid=(\d+) gid=(\d+) mode=([0-7]+) time=(-?\d+)\.(\d{9}) index=\d+$/;
-const XATTR = /^#sluice\.xattr (set|kept) (\S+) ([A-Za-z0-9+/=]*)$/;
-const HARD_LINK = /^#sluice\.hardlink \.\/(\S+)$/;
-const FOLDED = /^#sluice\.folded \S+$/;
+/** A name in vis(3) form, but for the digits behind a backslash. */
+const NAME = String.raw`[A-Za-z0-9._\-+,:@/~%^\\]+`;
+const BAD_ESCAPE = /\\(?![0-3][0-7]{2})/;
+const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?';
+const MODE = 'mode=(0[0-7]{3,4})';
+const OWNER = String.raw`uid=(\d+) gid=(\d+)`;
+const TIME = String.raw`time=(-?\d+)\.(\d{9})`;
+
+const ENTRY = new RegExp(
+  String.raw`^\.(?:/(${NAME}))? type=([a-z]+)(?: device=native,(\d+),(\d+))? ${MODE} ${OWNER}` +
+    String.raw`(?: size=(\d+))?(?: nlink=\d+)? ${TIME}(?: link=(${NAME}))?$`,
+);
+const DEFERRED = new RegExp(
+  String.raw`^#sluice\.deferred \./(${NAME}) \./(${NAME}) ${OWNER} ${MODE} ${TIME} index=\d+$`,
+);
+const XATTR = new RegExp(String.raw`^#sluice\.xattr (set|kept) (${NAME}) (${BASE64})$`);
+const HARD_LINK = new RegExp(String.raw`^#sluice\.hardlink \./(${NAME})$`);
+const FOLDED = new RegExp(String.raw`^#sluice\.folded (${NAME})$`);
 const CRC = /^#sluice\.crc32c [0-9a-f]{8}$/;
 
 const TYPES: readonly string[] = ['dir', 'file', 'link', 'char', 'block', 'fifo', 'socket'] satisfies SidecarType[];
@@ -88,6 +99,7 @@ export function* parseSidecar(lines: Iterable<string>): Generator<SidecarItem, v
 /** As {@link parseSidecar}, with the line that each item was read from. */
 export function* parseSidecarLines(lines: Iterable<string>): Generator<SidecarLine, void, undefined> {
   let open: { readonly line: string; readonly item: Open } | null = null;
+  let headLines = 0;
   for (const line of lines) {
     if (!line.startsWith('#')) {
       if (open) yield open;
@@ -97,10 +109,12 @@ export function* parseSidecarLines(lines: Iterable<string>): Generator<SidecarLi
       open = null;
       yield { line, item: parseDeferred(line) };
     } else if (open) addComment(open.item, line);
-    else if (!isHead(line)) throw corrupt(line);
+    else if (!isHead(line) || ++headLines > MOST_HEAD_LINES) throw corrupt(line);
   }
   if (open) yield open;
 }
+
+const MOST_HEAD_LINES = 3;
 
 function isHead(line: string): boolean {
   return line === '#mtree' || /^#sluice\.(?:layer|counts|rootfs) /.test(line);
@@ -109,13 +123,18 @@ function isHead(line: string): boolean {
 function parseEntry(line: string): Open {
   const match = ENTRY.exec(line);
   if (!match || !TYPES.includes(match[2]!)) throw corrupt(line);
-  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, seconds, nanoseconds, link = ''] = match;
+  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, seconds, nanoseconds, link] = match;
+  const isWhole =
+    (devMajor !== undefined) === (type === 'char' || type === 'block') &&
+    (size !== undefined) === (type === 'file') &&
+    (link !== undefined) === (type === 'link');
+  if (!isWhole) throw corrupt(line);
   return {
     kind: 'entry',
     path: unvis(path),
     type: type as SidecarType,
     size: Number(size ?? 0),
-    link: unvis(link),
+    link: unvis(link ?? ''),
     devMajor: Number(devMajor ?? 0),
     devMinor: Number(devMinor ?? 0),
     ...metadataOf(mode!, uid!, gid!, seconds!, nanoseconds!),
@@ -147,23 +166,26 @@ function metadataOf(mode: string, uid: string, gid: string, seconds: string, nan
 function addComment(entry: Open, line: string): void {
   const xattr = XATTR.exec(line);
   const hardLink = HARD_LINK.exec(line);
+  const folded = FOLDED.exec(line);
   if (xattr) {
     const [, how, name, value] = xattr;
     entry.xattrs.push({ name: unvis(name!), value: Buffer.from(value!, 'base64'), isSet: how === 'set' });
   } else if (hardLink) entry.hardLink = unvis(hardLink[1]!);
   else if (line === IMPLIED_LINE) entry.isImplied = true;
-  else if (FOLDED.test(line)) entry.isFolded = true;
+  else if (folded) entry.isFolded = unvis(folded[1]!).length > 0;
   else if (!CRC.test(line)) throw corrupt(line);
 }
 
-/** Bytes of a text in vis(3) form. */
+/** Bytes of a text in vis(3) form. @throws SluiceError SIDECAR_CORRUPT for a backslash without its three digits */
 function unvis(text: string): Buffer {
   if (!text.includes('\\')) return Buffer.from(text, 'latin1');
+  if (BAD_ESCAPE.test(text)) throw corrupt(text);
   const plain = text.replace(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
   return Buffer.from(plain, 'latin1');
 }
 
-function corrupt(line: string): SluiceError {
+/** The error of a line that the writer did not make. */
+export function corrupt(line: string): SluiceError {
   return new SluiceError('SIDECAR_CORRUPT', {
     message: `reading a sidecar: ${JSON.stringify(line.slice(0, 200))} is no line of it`,
     rule: 'extraction §13',

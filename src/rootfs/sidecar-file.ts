@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { formatHostView } from '../oci/host-view.js';
-import { parseSidecar, type SidecarItem } from '../oci/sidecar.js';
+import { corrupt, parseSidecar, type SidecarItem } from '../oci/sidecar.js';
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -45,7 +45,7 @@ function* readLines(path: string): Generator<string, void, undefined> {
     rest = lines.pop()!;
     yield* lines;
   }
-  if (rest !== '') yield rest;
+  if (rest !== '') throw corrupt(rest); // cut off, and a value with it
 }
 
 /** Each piece is good until the next one is asked for. */

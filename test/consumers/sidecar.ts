@@ -49,8 +49,15 @@ const ENTRY = new RegExp(
   `^${PATH} type=(file|dir|link|char|block|fifo)(?: device=native,(\\d+),(\\d+))? ${MODE} ${OWNER}` +
     `(?: size=(\\d+))?(?: nlink=(\\d+))? ${TIME}(?: link=(${NAME}+))?$`,
 );
-const DEFERRED = new RegExp(`^#sluice\\.deferred ${PATH} ${PATH} ${OWNER} ${MODE} ${TIME} index=\\d+$`);
-const COMMENT = new RegExp(`^#sluice\\.(implied|hardlink|folded|crc32c|xattr)((?: (?:${NAME}|[=])*)*)$`);
+const DEFERRED = new RegExp(`^#sluice\\.deferred (\\./${NAME}+) (\\./${NAME}+) ${OWNER} ${MODE} ${TIME} index=\\d+$`);
+const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?';
+const COMMENTS = {
+  implied: /^#sluice\.implied$/,
+  hardlink: new RegExp(`^#sluice\\.hardlink (\\./${NAME}+)$`),
+  folded: new RegExp(`^#sluice\\.folded (${NAME}+)$`),
+  crc32c: /^#sluice\.crc32c ([0-9a-f]{8})$/,
+  xattr: new RegExp(`^#sluice\\.xattr (set|kept) (${NAME}+) (${BASE64})$`),
+};
 
 /** Reads a sidecar as a stranger would: whatever is not as §13 says fails. @param text in latin1 */
 export function parseSidecar(text: string): Sidecar {
@@ -59,11 +66,17 @@ export function parseSidecar(text: string): Sidecar {
   assert.ok(head);
   const entries: Writable<SidecarEntry>[] = [];
   const deferred: DeferredLine[] = [];
+  let open: Writable<SidecarEntry> | null = null;
   for (const line of text.split('\n').slice(3, -1)) {
     const link = DEFERRED.exec(line);
+    if (line.startsWith('#') && !link) {
+      assert.ok(open, `the comment ${JSON.stringify(line)} stands right after its entry`);
+      addComment(open, line);
+      continue;
+    }
+    open = link ? null : parseEntry(line);
     if (link) deferred.push({ path: pathOf(link[1]!), target: pathOf(link[2]!) });
-    else if (line.startsWith('#')) addComment(entries.at(-1)!, line);
-    else entries.push(parseEntry(line));
+    else entries.push(open!);
   }
   return { head, entries, deferred };
 }
@@ -95,13 +108,11 @@ function parseEntry(line: string): Writable<SidecarEntry> {
 }
 
 function addComment(entry: Writable<SidecarEntry>, line: string): void {
-  const match = COMMENT.exec(line);
+  const kind = /^#sluice\.([a-z0-9]+)/.exec(line)?.[1] as keyof typeof COMMENTS;
+  const match = COMMENTS[kind]?.exec(line);
   assert.ok(match, `the comment ${JSON.stringify(line)} is well formed`);
-  const words = match[2]!.split(' ').slice(1);
-  const count = { implied: 0, hardlink: 1, folded: 1, crc32c: 1, xattr: 3 }[match[1]!];
-  assert.equal(words.length, count, line);
-  const [first = '', name = '', value = ''] = words;
-  switch (match[1]) {
+  const [, first = '', name = '', value = ''] = match;
+  switch (kind) {
     case 'implied':
       entry.isImplied = true;
       break;
@@ -112,12 +123,13 @@ function addComment(entry: Writable<SidecarEntry>, line: string): void {
       entry.folded.push(unvis(first));
       break;
     case 'crc32c':
-      assert.match(first, /^[0-9a-f]{8}$/);
       entry.crc32c = first;
       break;
-    default:
-      assert.match(first, /^(set|kept)$/);
+    case 'xattr':
       entry.xattrs.push({ isSet: first === 'set', name: unvis(name), value: Buffer.from(value, 'base64') });
+      break;
+    default:
+      kind satisfies never;
   }
 }
 

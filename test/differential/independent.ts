@@ -86,12 +86,14 @@ function timeOf({ seconds, nanoseconds }: Node): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
 }
 
-function hostLine({ path, type, mode, override, size, sha256, target, time, names, xattrs }: HostNode): string {
+/** What the host shows of a path, to be compared. */
+export function hostLine({ path, type, mode, override, size, sha256, target, time, names, xattrs }: HostNode): string {
   const shownMode = type === 'sym' ? '' : mode.toString(8);
   return JSON.stringify([path, type, shownMode, override, size, sha256, target, String(time), names, xattrs]);
 }
 
-function expectedHostLine(node: Node): string {
+/** What the host must show of it (M1 to M6, M11 to M13, M18). */
+export function expectedHostLine(node: Node): string {
   const { path, kind, target, names } = node;
   const isPlain = kind === 'file' || kind === 'dir' || kind === 'sym';
   const time = timeOf(node);

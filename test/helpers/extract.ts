@@ -44,8 +44,8 @@ export type ExtractOptions = Partial<Omit<ExtractTask, 'kind' | 'blob' | 'stagin
   readonly control?: Control;
   /** The blob itself, instead of the compressed tar. */
   readonly blob?: Uint8Array;
-  /** Bytes pushed at once; as from a file when left out. */
-  readonly chunkBytes?: number;
+  /** Bytes pushed at once, or the sizes of the pushes, used again and again; as from a file when left out. */
+  readonly chunkBytes?: number | readonly number[];
   /** Called with the packed bytes so far, between two pushes. */
   readonly onChunk?: (packedBytes: number) => void;
   /** A directory to extract in; a new one when left out. */
@@ -77,7 +77,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
     ...given,
     budget: { ...AMPLE, ...budget },
   };
-  const read = chunkBytes === undefined ? readBlob : feedIn(blob, chunkBytes, onChunk);
+  const read = chunkBytes === undefined ? readBlob : feedIn(blob, [chunkBytes].flat(), onChunk);
   const placed = chunkBytes === undefined ? { ...task, blob: blobFile(t, blob) } : task;
   const outcome = pipeline === 'one' ? extractLayer(placed, read) : extractHalves(placed, read, tar.length);
   const sidecar = (): string => readFileSync(join(staging, 'mtree'), 'latin1');
@@ -102,11 +102,11 @@ function blobFile(t: Cleanup, blob: Uint8Array): ExtractTask['blob'] {
 }
 
 /** Pushes one buffer again and again, overwritten between, so that a stage that keeps what it was lent is found out. */
-function feedIn(blob: Uint8Array, chunkBytes: number, onPushed?: (packedBytes: number) => void): typeof readBlob {
+function feedIn(blob: Uint8Array, sizes: readonly number[], onPushed?: (packedBytes: number) => void): typeof readBlob {
   return (_blob, _control, stage, onChunk) => {
-    const buffer = new Uint8Array(Math.min(chunkBytes, blob.length));
-    for (let at = 0; at < blob.length;) {
-      const part = blob.subarray(at, at + chunkBytes);
+    const buffer = new Uint8Array(Math.min(Math.max(...sizes), blob.length));
+    for (let at = 0, turn = 0; at < blob.length; turn++) {
+      const part = blob.subarray(at, at + sizes[turn % sizes.length]!);
       buffer.set(part);
       stage.push(buffer.subarray(0, part.length));
       buffer.fill(0xa5);

@@ -117,6 +117,19 @@ for (const decoder of decoders()) {
     }
   });
 
+  test(`extraction C4 ${decoder}: what came out before the damage is handed on, wherever the pushes end`, () => {
+    const packed = gzipSync(CONTENT);
+    packed[packed.length - 8]! ^= 1;
+    const damaged = Buffer.concat([gzipSync('whole'), packed]);
+    const whole = inflate(damaged, decoder);
+    assert.equal(whole.verdict, MALFORMED);
+    assert.equal(whole.output.toString('latin1'), `whole${CONTENT.toString('latin1')}`);
+    for (const chunk of [1, 7, 511]) assert.ok(inflate(damaged, decoder, [chunk]).output.equals(whole.output));
+    const trailing = Buffer.concat([gzipSync('whole'), Buffer.from('x')]);
+    for (const chunk of [1, trailing.length])
+      assert.equal(inflate(trailing, decoder, [chunk]).output.toString(), 'whole');
+  });
+
   test(`extraction B2 B6 ${decoder}: what comes out is admitted before it is handed on`, () => {
     const content = Buffer.alloc(SLAB_BYTES * 2 + 5);
     const packed = gzipSync(content);

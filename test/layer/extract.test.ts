@@ -6,7 +6,19 @@ import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
-import { compress, dir, file, layer, parseLayer, sparse, type LayerCompression } from '../../src/testing/index.js';
+import {
+  compress,
+  dir,
+  end,
+  file,
+  layer,
+  parseLayer,
+  pax,
+  raw,
+  sparse,
+  symlink,
+  type LayerCompression,
+} from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
 import {
@@ -217,6 +229,80 @@ for (const { title, tar, rule, option, exact, options } of BUDGETS) {
     assert.deepEqual([detail.rule, detail.limit], [rule, { option, value: exact - 1 }]);
   });
 }
+
+test('extraction T17 of two faults the first one is named, wherever the pushes end', (t) => {
+  const first = layer(symlink('loop', 'loop'), file('loop/x', 'y'), end(0));
+  const faults: readonly Buffer[] = [
+    Buffer.alloc(512, 'no header'),
+    layer(file('../..', '')),
+    layer(pax({ path: 'cut' }), end(0)),
+    layer(symlink('l', '')),
+  ];
+  for (const second of faults) {
+    const tar = Buffer.concat([first, second]);
+    for (const chunkBytes of [1, 512, 1024, tar.length]) {
+      const extraction = extract(t, tar, { chunkBytes });
+      assertRefused(extraction, 'NAME_REFUSED');
+      assert.ok(extraction.outcome.kind === 'failed');
+      const { rule, offset } = extraction.outcome.error.detail;
+      assert.deepEqual([rule, offset], ['X4', 512], `pushes of ${chunkBytes}`);
+    }
+  }
+});
+
+test('extraction C4 T1 T17 of a damaged tar in damaged gzip the tar is named, wherever the pushes end', (t) => {
+  const tar = layer(file('a', 'b'), raw(Buffer.alloc(512, 'no header')));
+  const blob = compress(tar, 'gzip');
+  blob[blob.length - 8]! ^= 1;
+  for (const chunkBytes of [1, 10, blob.length]) {
+    const extraction = extract(t, tar, { compression: 'gzip', blob, chunkBytes });
+    assert.equal(verdict(extraction), 'TAR_MALFORMED T1', `pushes of ${chunkBytes}`);
+  }
+});
+
+test('what a layer took of the addon is given back when it is done or refused: no turn of an event loop does it', (t) => {
+  const addon = native();
+  const { inflaterOpen, inflaterClose, writerOpen, writerClose } = addon;
+  const open = new Set<unknown>();
+  let opened = 0;
+  const noted = <Handle>(handle: Handle): Handle => {
+    open.add(handle);
+    opened++;
+    return handle;
+  };
+  t.mock.method(addon, 'inflaterOpen', (name: string) => noted(inflaterOpen(name)));
+  t.mock.method(addon, 'writerOpen', (...args: Parameters<typeof writerOpen>) => noted(writerOpen(...args)));
+  t.mock.method(addon, 'inflaterClose', (handle: Parameters<typeof inflaterClose>[0]) => {
+    open.delete(handle);
+    inflaterClose(handle);
+  });
+  t.mock.method(addon, 'writerClose', (handle: Parameters<typeof writerClose>[0]) => {
+    open.delete(handle);
+    writerClose(handle);
+  });
+  const cut = compress(EVERYTHING, 'gzip').subarray(0, -20);
+  assert.equal(verdict(extract(t, EVERYTHING, { compression: 'gzip' })), 'done');
+  assert.equal(verdict(extract(t, EVERYTHING, { compression: 'gzip', blob: cut })), 'COMPRESSION_MALFORMED C4');
+  assert.equal(verdict(extract(t, layer(file('..')), { compression: 'gzip' })), 'ENTRY_REFUSED X1');
+  assert.deepEqual([opened, open.size], [6, 0]);
+});
+
+test('extraction M16 T17 a warning names the file as it was resolved, wherever the pushes end', (t) => {
+  const tar = layer(
+    dir('real'),
+    symlink('link', 'real'),
+    file('link/f', 'x', { xattrs: { 'user.big': 'v'.repeat(70_000) } }),
+  );
+  for (const chunkBytes of [1, 512, tar.length]) {
+    const { outcome } = extract(t, tar, { chunkBytes });
+    const [warning] = outcome.warnings.filter(({ rule }) => rule === 'M16');
+    assert.deepEqual(
+      warning?.first.map(({ entry }) => entry),
+      ['real/f'],
+      `pushes of ${chunkBytes}`,
+    );
+  }
+});
 
 test('extraction B6 C6 a bomb is refused by its ratio', (t) => {
   const tar = layer(file('zeros', Buffer.alloc(3_000_000)));

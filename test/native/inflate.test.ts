@@ -44,6 +44,16 @@ for (const name of native().inflaters()) {
       }
   });
 
+  test(`a closed ${name} runs nothing, and may be closed again`, () => {
+    const inflater = native().inflaterOpen(name);
+    const [input, result] = [packed.subarray(0, 100), new Int32Array(2)];
+    assert.equal(native().inflaterRun(inflater, input, 0, input.length, new Uint8Array(9), 0, 9, result), 0);
+    native().inflaterClose(inflater);
+    native().inflaterClose(inflater);
+    assert.throws(() => native().inflaterReset(inflater), { code: 'EBADF' });
+    assert.throws(() => decode(inflater, packed, 10, 10), { code: 'EBADF' });
+  });
+
   test(`extraction C1 ${name}: header fields, empty members, and the next member after a reset`, () => {
     const inflater = native().inflaterOpen(name);
     const plain = gzipSync('abc');

@@ -63,8 +63,24 @@ test('extraction §13 a line that is not one of ours is refused', () => {
     '#sluice.news',
     '#sluice.deferred ./a uid=0 gid=0 mode=0644 time=0.000000000 index=0',
     '',
+    // a name that is not in vis form
+    './a\\9 type=fifo mode=0644 uid=0 gid=0 time=0.000000000',
+    './a"b type=fifo mode=0644 uid=0 gid=0 time=0.000000000',
+    '#sluice.hardlink ./a\\40',
+    '#sluice.folded a\\',
+    '#sluice.xattr set a=b AA==',
+    // a value that is cut off
+    '#sluice.xattr set user.a AAA',
+    './x type=fifo mode=0 uid=0 gid=0 time=0.000000000',
+    // fields that a type lacks, or has not
+    './x type=file mode=0644 uid=0 gid=0 time=0.000000000',
+    './x type=link mode=0777 uid=0 gid=0 time=0.000000000',
+    './x type=char mode=0644 uid=0 gid=0 time=0.000000000',
+    './x type=dir mode=0755 uid=0 gid=0 size=1 time=0.000000000',
+    './x type=fifo device=native,1,3 mode=0755 uid=0 gid=0 time=0.000000000',
   ]) {
     assert.throws(() => parse(root, line), { code: 'SIDECAR_CORRUPT' }, line);
   }
+  assert.throws(() => parse(...Array<string>(4).fill('#mtree'), root), { code: 'SIDECAR_CORRUPT' }, 'a head too long');
   assert.throws(() => parse('#sluice.implied'), { code: 'SIDECAR_CORRUPT' }, 'a comment of nothing');
 });

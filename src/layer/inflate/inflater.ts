@@ -10,6 +10,8 @@ export interface Inflater {
   readonly produced: number;
   /** Prepares for the next member. */
   reset(): void;
+  /** Frees what the garbage collector does not; nothing may be run afterwards. */
+  close(): void;
 }
 
 export type InflateStatus =

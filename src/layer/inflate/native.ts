@@ -27,5 +27,6 @@ export function openNativeInflater(decoder: string): Inflater {
       return result[1]!;
     },
     reset: () => addon.inflaterReset(handle),
+    close: () => addon.inflaterClose(handle),
   };
 }

@@ -40,5 +40,6 @@ export function openPakoInflater(): Inflater {
       return produced;
     },
     reset: () => void zlibInflateReset(stream),
+    close: () => undefined,
   };
 }

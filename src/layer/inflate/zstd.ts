@@ -36,6 +36,7 @@ export function openZstdInflater(): Inflater {
       return produced;
     },
     reset: () => context.reset(zstd.ResetDirective.sessionOnly),
+    close: () => undefined,
   };
 }
 
