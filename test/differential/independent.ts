@@ -86,7 +86,9 @@ function timeOf({ seconds, nanoseconds }: Node): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
 }
 
-function hostLine({ path, type, mode, override, size, sha256, target, time, names, xattrs }: HostNode): string {
+/** What of a node does not depend on who extracts. */
+export function hostLine(node: Omit<HostNode, 'owner'>): string {
+  const { path, type, mode, override, size, sha256, target, time, names, xattrs } = node;
   const shownMode = type === 'sym' ? '' : mode.toString(8);
   return JSON.stringify([path, type, shownMode, override, size, sha256, target, String(time), names, xattrs]);
 }
@@ -109,7 +111,7 @@ function expectedHostLine(node: Node): string {
   });
 }
 
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** M1, M5, W2. */
 function hostMode({ kind, mode, isMarker }: Node): number {

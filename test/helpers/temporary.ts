@@ -33,6 +33,16 @@ function openTree(path: string): void {
   }
 }
 
+/** Runs undo steps of one case at once: a property makes hundreds of trees. */
+export async function withCleanup(run: (t: Cleanup) => void | Promise<void>): Promise<void> {
+  const steps: (() => void | Promise<void>)[] = [];
+  try {
+    await run({ after: (undo) => void steps.push(undo) });
+  } finally {
+    for (const undo of steps) await undo();
+  }
+}
+
 const ISOLATED = ['DOCKER_CONFIG', 'REGISTRY_AUTH_FILE', 'MICROSANDBOX_HOME', 'OCI_REGISTRY_DOMAIN'];
 const isIsolated = (name: string): boolean =>
   ISOLATED.includes(name) || /^(XDG_|SLUICE_)/.test(name) || /^(https?|all|no|ftp)_proxy$/i.test(name);
