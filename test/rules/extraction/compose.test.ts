@@ -69,8 +69,13 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'W8 all whiteouts are looked up in the tree below before one of them takes anything away',
-    layers: ['dir t\nfile t/a "1"\nsym l -> t', 'wh l\nwh l2\nwh l/a', ''],
-    tree: [ROOT, dir('t')],
+    layers: ['dir t\nfile t/a "1"\nsym l -> t\nsym m -> l', 'wh l\nwh l2\nwh m/a', ''],
+    tree: [ROOT, 'm sym -> l', dir('t')],
+  },
+  {
+    title: 'W4 E21 a directory whose whiteout was folded into it leads nowhere below',
+    layers: ['dir t\nfile t/a "1"\nsym l -> t', 'wh l\nwh l/a'],
+    tree: [ROOT, dir('t'), file('t/a', '1')],
   },
   {
     title: 'W6 W8 a directory that is named like a marker is an ordinary one',
@@ -100,6 +105,14 @@ const CASES: readonly Case[] = [
   {
     title: 'E21 markers in a directory over a symlink do not reach through it',
     layers: ['dir t\nfile t/keep "k"\ndir t/u\nfile t/u/v "v"\nsym d -> t', 'dir d\nwh d/keep\nopq d/u'],
+    tree: [ROOT, dir('d'), dir('t'), file('t/keep', 'k'), dir('t/u'), file('t/u/v', 'v')],
+  },
+  {
+    title: 'E21 whiteouts beside and below an opaque mark over a symlink do not reach through it',
+    layers: [
+      'dir t\nfile t/keep "k"\ndir t/u\nfile t/u/v "v"\nsym d -> /t',
+      'opq d\nwh d/keep\nopq d/u\nwh d/u/v\nwh t/u/none',
+    ],
     tree: [ROOT, dir('d'), dir('t'), file('t/keep', 'k'), dir('t/u'), file('t/u/v', 'v')],
   },
   {
