@@ -30,6 +30,8 @@ export interface SidecarEntry extends SidecarMetadata {
   readonly type: SidecarType;
   /** Bytes of a regular file; 0 for the rest. */
   readonly size: number;
+  /** How many names of the layer the inode has. */
+  readonly names: number;
   /** Target of a symlink; empty for the rest. */
   readonly link: Buffer;
   readonly devMajor: number;
@@ -48,6 +50,8 @@ export interface SidecarDeferred extends SidecarMetadata {
   readonly kind: 'deferred';
   readonly path: Buffer;
   readonly target: Buffer;
+  /** Index of the entry among the layer's. */
+  readonly entry: number;
 }
 
 export type SidecarItem = SidecarEntry | SidecarDeferred;
@@ -56,9 +60,9 @@ export type SidecarItem = SidecarEntry | SidecarDeferred;
 export const IMPLIED_LINE = '#sluice.implied';
 
 const ENTRY =
-  /^\.(?:\/(\S+))? type=([a-z]+)(?: device=native,(\d+),(\d+))? mode=([0-7]+) uid=(\d+) gid=(\d+)(?: size=(\d+))?(?: nlink=\d+)? time=(-?\d+)\.(\d{9})(?: link=(\S*))?$/;
+  /^\.(?:\/(\S+))? type=([a-z]+)(?: device=native,(\d+),(\d+))? mode=([0-7]+) uid=(\d+) gid=(\d+)(?: size=(\d+))?(?: nlink=(\d+))? time=(-?\d+)\.(\d{9})(?: link=(\S*))?$/;
 const DEFERRED =
-  /^#sluice\.deferred \.\/(\S+) \.\/(\S+) uid=(\d+) gid=(\d+) mode=([0-7]+) time=(-?\d+)\.(\d{9}) index=\d+$/;
+  /^#sluice\.deferred \.\/(\S+) \.\/(\S+) uid=(\d+) gid=(\d+) mode=([0-7]+) time=(-?\d+)\.(\d{9}) index=(\d+)$/;
 const XATTR = /^#sluice\.xattr (set|kept) (\S+) ([A-Za-z0-9+/=]*)$/;
 const HARD_LINK = /^#sluice\.hardlink \.\/(\S+)$/;
 const FOLDED = /^#sluice\.folded \S+$/;
@@ -98,12 +102,13 @@ function isHead(line: string): boolean {
 function parseEntry(line: string): Open {
   const match = ENTRY.exec(line);
   if (!match || !TYPES.includes(match[2]!)) throw corrupt(line);
-  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, seconds, nanoseconds, link = ''] = match;
+  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, names, seconds, nanoseconds, link = ''] = match;
   return {
     kind: 'entry',
     path: unvis(path),
     type: type as SidecarType,
     size: Number(size ?? 0),
+    names: Number(names ?? 1),
     link: unvis(link),
     devMajor: Number(devMajor ?? 0),
     devMinor: Number(devMinor ?? 0),
@@ -118,9 +123,9 @@ function parseEntry(line: string): Open {
 function parseDeferred(line: string): SidecarDeferred {
   const match = DEFERRED.exec(line);
   if (!match) throw corrupt(line);
-  const [, path, target, uid, gid, mode, seconds, nanoseconds] = match;
+  const [, path, target, uid, gid, mode, seconds, nanoseconds, entry] = match;
   const metadata = metadataOf(mode!, uid!, gid!, seconds!, nanoseconds!);
-  return { kind: 'deferred', path: unvis(path!), target: unvis(target!), ...metadata };
+  return { kind: 'deferred', path: unvis(path!), target: unvis(target!), entry: Number(entry), ...metadata };
 }
 
 function metadataOf(mode: string, uid: string, gid: string, seconds: string, nanoseconds: string): SidecarMetadata {

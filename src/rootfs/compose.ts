@@ -10,8 +10,9 @@ import { openControl } from '../transfer/control.js';
 import type { ComposeTask, LayerPlace } from '../transfer/rootfs-tasks.js';
 import { completeLayers } from './complete.js';
 import { Feed } from './feed.js';
-import { HeldLinks, makeLink } from './held-links.js';
+import { HeldLinks } from './held-links.js';
 import { hideBelow } from './hide.js';
+import { InodeNames } from './inode-names.js';
 import { foldedMarker, type Marker, readMarker } from './markers.js';
 import { RealTree } from './real-tree.js';
 import { readSidecarFile, sidecarHolds } from './sidecar-file.js';
@@ -96,17 +97,32 @@ function layOver(layer: LayerPlace, items: Iterable<SidecarItem>, links: HeldLin
   const { tree, isBottom, isAborted } = composing;
   using source = new RealTree(layer.directory);
   const feed = new Feed(tree);
+  const names = new InodeNames(tree);
+  tree.listener = names;
   for (const item of items) {
     if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
     if (item.kind === 'deferred') {
       feed.flush();
       links.make(item);
-    } else if (item.hardLink) {
-      feed.flush();
-      makeLink(tree, item.hardLink, item.path);
-    } else if (!isSilent(item, isBottom)) feed.add(item, source);
+    } else if (!isSilent(item, isBottom)) layEntry(item, { feed, source, names });
   }
   feed.flush();
+  tree.listener = null;
+}
+
+interface Laying {
+  readonly feed: Feed;
+  readonly source: RealTree;
+  readonly names: InodeNames;
+}
+
+function layEntry(entry: SidecarEntry, { feed, source, names }: Laying): void {
+  if (entry.names === 1) return feed.add(entry, source);
+  feed.flush();
+  if (entry.hardLink && names.link(entry.hardLink, entry.path)) return;
+  feed.add(entry, source);
+  feed.flush();
+  names.laid(entry.hardLink ?? entry.path, entry.path);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { KIND } from '../layer/commands.js';
-import { keyOf } from '../layer/deferred.js';
+import { keyOf } from '../layer/path.js';
 import type { Tree } from '../layer/tree.js';
 import type { SidecarItem } from '../oci/sidecar.js';
 import { type Marker, parentOf } from './markers.js';
