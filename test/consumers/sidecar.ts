@@ -54,18 +54,28 @@ const COMMENT = new RegExp(`^#sluice\\.(implied|hardlink|folded|crc32c|xattr)((?
 
 /** Reads a sidecar as a stranger would: whatever is not as §13 says fails. @param text in latin1 */
 export function parseSidecar(text: string): Sidecar {
-  assert.ok(text.endsWith('\n'), 'the last line is whole');
   const head = parseSidecarHead(Buffer.from(text, 'latin1'));
   assert.ok(head);
+  return { head, ...parseLines(text, 3) };
+}
+
+/** The same for the sidecar of a composed root. */
+export function parseRootfsSidecar(text: string): Omit<Sidecar, 'head'> {
+  assert.match(text, /^#mtree\n#sluice\.rootfs v=1 stat=\w+\n/);
+  return parseLines(text, 2);
+}
+
+function parseLines(text: string, headLines: number): Omit<Sidecar, 'head'> {
+  assert.ok(text.endsWith('\n'), 'the last line is whole');
   const entries: Writable<SidecarEntry>[] = [];
   const deferred: DeferredLine[] = [];
-  for (const line of text.split('\n').slice(3, -1)) {
+  for (const line of text.split('\n').slice(headLines, -1)) {
     const link = DEFERRED.exec(line);
     if (link) deferred.push({ path: pathOf(link[1]!), target: pathOf(link[2]!) });
     else if (line.startsWith('#')) addComment(entries.at(-1)!, line);
     else entries.push(parseEntry(line));
   }
-  return { head, entries, deferred };
+  return { entries, deferred };
 }
 
 function parseEntry(line: string): Writable<SidecarEntry> {
