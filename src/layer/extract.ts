@@ -13,6 +13,7 @@ import { FLAG } from './commands.js';
 import { createDecode } from './decode.js';
 import { createMeter } from './meter.js';
 import { Tree } from './tree.js';
+import { readUmask } from './umask.js';
 import { createDiffIdVerifier } from './verify.js';
 import { createWarnings, type Warnings } from './warnings.js';
 
@@ -50,7 +51,7 @@ function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): La
   const digest = parseDigest(task.digest);
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
-  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask(), task.folds, 0);
+  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
   try {
     const meter = createMeter(task.budget, usage);
     const apply = createApply({

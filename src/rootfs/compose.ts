@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileSystemError, SluiceError } from '../errors.js';
 import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/extract.js';
 import { Tree } from '../layer/tree.js';
+import { readUmask } from '../layer/umask.js';
 import type { Warnings } from '../layer/warnings.js';
 import { native } from '../native.js';
 import { IMPLIED_LINE, type SidecarDeferred, type SidecarEntry, type SidecarItem } from '../oci/sidecar.js';
@@ -28,14 +29,7 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
   const sidecar = join(task.staging, SIDECAR);
   const stat = task.layers.at(-1)?.stat ?? 'containers';
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const writer = addon.writerOpen(
-    Buffer.from(root),
-    Buffer.from(task.staging),
-    task.walk,
-    process.umask(),
-    task.folds,
-    0,
-  );
+  const writer = addon.writerOpen(Buffer.from(root), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
   try {
     const tree = new Tree(addon, writer, warnings, flagsOf({ stat, privilegedXattrs: false }));
     tree.setRoot({ mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 });
