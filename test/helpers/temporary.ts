@@ -8,8 +8,8 @@ export interface Cleanup {
 }
 
 /** A new directory, removed with all that is in it after the test. */
-export function temporaryDirectory(t: Cleanup, name = 'sluice-test'): string {
-  const path = mkdtempSync(join(tmpdir(), `${name}-`));
+export function temporaryDirectory(t: Cleanup, name = 'sluice-test', base: string = tmpdir()): string {
+  const path = mkdtempSync(join(base, `${name}-`));
   t.after(() => removeTree(path));
   return path;
 }
