@@ -28,6 +28,8 @@ export interface TreeLimits {
   readonly hasNanoseconds: boolean;
   readonly hasXattrs: boolean;
   readonly hasFifos: boolean;
+  /** Whether a sparse file may have a path that is no UTF-8. */
+  readonly hasSparseBytes: boolean;
 }
 
 /** One node in words. */
@@ -82,7 +84,8 @@ export function makeTree(root: string, plans: readonly NodePlan[], limits: TreeL
       linkSync(fullPath(root, source), fullPath(root, path));
       continue;
     }
-    make(fullPath(root, path), plan, limits);
+    const isPlain = !limits.hasSparseBytes && plan.kind === 'sparse' && path.includes('\xff');
+    make(fullPath(root, path), isPlain ? { ...plan, kind: 'file' } : plan, limits);
     if (plan.kind === 'dir') folders.push({ path, plan });
     else {
       dress(fullPath(root, path), plan, limits);

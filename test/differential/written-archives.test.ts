@@ -23,6 +23,7 @@ const OLD: TreeLimits = {
   hasNanoseconds: false,
   hasXattrs: false,
   hasFifos: false,
+  hasSparseBytes: true,
 };
 /** Any way of 150 bytes and name of 99 can be split (T13); link targets can't. */
 const USTAR: TreeLimits = { ...OLD, nameBytes: 96, pathBytes: 150, hasFifos: true };
@@ -53,11 +54,12 @@ const WRITERS: readonly Writer[] = [
   { program: 'tar', words: ['--format=posix', '--xattrs', '--sparse', '--sparse-version=0.1'], limits: PAX },
   { program: 'tar', words: ['--format=posix', '--xattrs', '--sparse', '--sparse-version=1.0'], limits: PAX },
   // bsdtar leaves out an entry with a larger owner, gives the end of a range for a time beyond it, and as PAX writes
-  // −1 s and 0.5 s after it as −1.5, which is another time (M18).
+  // −1 s and 0.5 s after it as −1.5, which is another time (M18), and a sparse file's long path that is no UTF-8 cut
+  // short in GNU.sparse.name, where every reader takes it from (T10).
   { program: 'bsdtar', words: ['--format=v7'], limits: { ...OLD, maxId: 0o777777 } },
   { program: 'bsdtar', words: ['--format=ustar'], limits: { ...USTAR, maxId: 0o777777 } },
   { program: 'bsdtar', words: ['--format=gnutar'], limits: { ...GNU, minSeconds: 0, maxSeconds: OLD.maxSeconds } },
-  { program: 'bsdtar', words: ['--format=pax'], limits: { ...PAX, minSeconds: 0 } },
+  { program: 'bsdtar', words: ['--format=pax'], limits: { ...PAX, minSeconds: 0, hasSparseBytes: false } },
 ];
 
 /** Trees for each way to write them; more where someone waits for it. */
