@@ -1,7 +1,8 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
-import { printable } from './path.js';
+import { keyOf, printable } from './path.js';
 import type { Meter } from './meter.js';
+import { createRemovals } from './removals.js';
 import type { Found, Metadata, Tree } from './tree.js';
 import type { Warnings } from './warnings.js';
 import type { PackedXattrs } from './xattrs.js';
@@ -17,7 +18,7 @@ interface PendingLink {
   readonly xattrs: PackedXattrs;
   readonly entry: number;
   readonly offset: number;
-  /** Removals that had happened when it was read. */
+  /** When it was read, see {@link createRemovals}. */
   readonly since: number;
 }
 
@@ -50,11 +51,6 @@ export interface DeferredLinksOptions {
   readonly warnings: Warnings;
 }
 
-/** A path as a key: names are bytes. */
-export function keyOf(path: Uint8Array): string {
-  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
-}
-
 function pathOf(key: string): Uint8Array {
   return Buffer.from(key, 'latin1');
 }
@@ -64,9 +60,8 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
   const waiting = new Map<string, PendingLink>();
   const forward = new Map<string, PendingLink>();
   const deferred = new Map<string, string>();
-  /** Names that were removed while forward links were pending, with the number of the last removal of each. */
-  const removed = new Map<string, number>();
-  let removals = 0;
+  /** Of names, while forward links were pending. */
+  const removals = createRemovals();
   /** By inode: the copy that takes the links its file can't (H10). Inode numbers are good until something is removed. */
   const copies = new Map<bigint, Uint8Array>();
 
@@ -139,15 +134,6 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     return found.kind === 0 && makeWaiting() ? tree.stat(link.target) : found;
   };
 
-  /** Whether a directory on the way to the link was removed since: the link would have gone with it (O3). */
-  const isLost = ({ path, since }: PendingLink): boolean => {
-    if (removals === since) return false;
-    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
-      if ((removed.get(path.slice(0, at)) ?? 0) > since) return true;
-    }
-    return false;
-  };
-
   /** The link itself, its target when that is a forward link, and so on: to be made from the end. */
   const chainOf = (first: PendingLink): PendingLink[] => {
     const chain = new Map<string, PendingLink>();
@@ -182,7 +168,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       makeWaiting();
       copies.clear();
       if (onWay.target === keyOf(path)) onWay.kept = keepAside(path, onWay.offset);
-      if (forward.size > 0) removed.set(keyOf(path), ++removals);
+      if (forward.size > 0) removals.add(path);
     },
     read(link) {
       const found = findTarget(link);
@@ -211,12 +197,13 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
         const why = 'attributes of a hard link that comes before its file are left out';
         warnings.add('H7', why, printable(link.path), link.offset);
       }
-      const pending = { ...link, path: key, target, kind: found.kind, since: removals };
+      const pending = { ...link, path: key, target, kind: found.kind, since: removals.now };
       (found.kind === 0 ? forward : waiting).set(key, pending);
     },
     finish() {
       makeWaiting();
-      for (const link of forward.values()) if (isLost(link)) forward.delete(link.path);
+      // A link whose directory was removed would have gone with it (O3).
+      for (const { path, since } of forward.values()) if (removals.hasAbove(path, since)) forward.delete(path);
       for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link);
       return new Set(deferred.keys());
     },

@@ -75,6 +75,11 @@ export function endsInSlash({ bytes, start, end }: Span): boolean {
   return end > start && bytes[end - 1] === SLASH;
 }
 
+/** A path as a key: names are bytes. */
+export function keyOf(path: Uint8Array): string {
+  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
+}
+
 /** A name for messages: UTF-8 where it is, everything unprintable as `\ooo`. */
 export function printable(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

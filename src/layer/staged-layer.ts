@@ -9,6 +9,7 @@ import { createApply, type Apply } from './apply.js';
 import { FLAG } from './commands.js';
 import type { Meter } from './meter.js';
 import { Tree } from './tree.js';
+import { readUmask } from './umask.js';
 import type { Warnings } from './warnings.js';
 
 /** Names inside a staging directory. */
@@ -30,7 +31,7 @@ export function openStagedLayer(
   const addon = native();
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
-  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, process.umask(), task.folds, 0);
+  const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
   const apply = createApply({
     tree: new Tree(addon, writer, warnings, flagsOf(task)),
     meter,

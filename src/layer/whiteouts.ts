@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
-import { keyOf } from './deferred.js';
-import { leafStart } from './path.js';
+import { keyOf, leafStart } from './path.js';
+
 import { OPAQUE } from './rules.js';
 import type { Tree } from './tree.js';
 

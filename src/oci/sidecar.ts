@@ -30,6 +30,8 @@ export interface SidecarEntry extends SidecarMetadata {
   readonly type: SidecarType;
   /** Bytes of a regular file; 0 for the rest. */
   readonly size: number;
+  /** How many names of the layer the inode has. */
+  readonly names: number;
   /** Target of a symlink; empty for the rest. */
   readonly link: Buffer;
   readonly devMajor: number;
@@ -48,6 +50,8 @@ export interface SidecarDeferred extends SidecarMetadata {
   readonly kind: 'deferred';
   readonly path: Buffer;
   readonly target: Buffer;
+  /** Index of the entry among the layer's. */
+  readonly entry: number;
 }
 
 export type SidecarItem = SidecarEntry | SidecarDeferred;
@@ -65,10 +69,10 @@ const TIME = String.raw`time=(-?\d+)\.(\d{9})`;
 
 const ENTRY = new RegExp(
   String.raw`^\.(?:/(${NAME}))? type=([a-z]+)(?: device=native,(\d+),(\d+))? ${MODE} ${OWNER}` +
-    String.raw`(?: size=(\d+))?(?: nlink=\d+)? ${TIME}(?: link=(${NAME}))?$`,
+    String.raw`(?: size=(\d+))?(?: nlink=(\d+))? ${TIME}(?: link=(${NAME}))?$`,
 );
 const DEFERRED = new RegExp(
-  String.raw`^#sluice\.deferred \./(${NAME}) \./(${NAME}) ${OWNER} ${MODE} ${TIME} index=\d+$`,
+  String.raw`^#sluice\.deferred \./(${NAME}) \./(${NAME}) ${OWNER} ${MODE} ${TIME} index=(\d+)$`,
 );
 const XATTR = new RegExp(String.raw`^#sluice\.xattr (set|kept) (${NAME}) (${BASE64})$`);
 const HARD_LINK = new RegExp(String.raw`^#sluice\.hardlink \./(${NAME})$`);
@@ -123,7 +127,7 @@ function isHead(line: string): boolean {
 function parseEntry(line: string): Open {
   const match = ENTRY.exec(line);
   if (!match || !TYPES.includes(match[2]!)) throw corrupt(line);
-  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, seconds, nanoseconds, link] = match;
+  const [, path = '', type, devMajor, devMinor, mode, uid, gid, size, names, seconds, nanoseconds, link] = match;
   const isWhole =
     (devMajor !== undefined) === (type === 'char' || type === 'block') &&
     (size !== undefined) === (type === 'file') &&
@@ -134,6 +138,7 @@ function parseEntry(line: string): Open {
     path: unvis(path),
     type: type as SidecarType,
     size: Number(size ?? 0),
+    names: Number(names ?? 1),
     link: unvis(link ?? ''),
     devMajor: Number(devMajor ?? 0),
     devMinor: Number(devMinor ?? 0),
@@ -148,9 +153,9 @@ function parseEntry(line: string): Open {
 function parseDeferred(line: string): SidecarDeferred {
   const match = DEFERRED.exec(line);
   if (!match) throw corrupt(line);
-  const [, path, target, uid, gid, mode, seconds, nanoseconds] = match;
+  const [, path, target, uid, gid, mode, seconds, nanoseconds, entry] = match;
   const metadata = metadataOf(mode!, uid!, gid!, seconds!, nanoseconds!);
-  return { kind: 'deferred', path: unvis(path!), target: unvis(target!), ...metadata };
+  return { kind: 'deferred', path: unvis(path!), target: unvis(target!), entry: Number(entry), ...metadata };
 }
 
 function metadataOf(mode: string, uid: string, gid: string, seconds: string, nanoseconds: string): SidecarMetadata {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileSystemError, SluiceError } from '../errors.js';
 import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/staged-layer.js';
 import { Tree } from '../layer/tree.js';
+import { readUmask } from '../layer/umask.js';
 import type { Warnings } from '../layer/warnings.js';
 import { native } from '../native.js';
 import { IMPLIED_LINE, type SidecarDeferred, type SidecarEntry, type SidecarItem } from '../oci/sidecar.js';
@@ -10,8 +11,9 @@ import { openControl } from '../transfer/control.js';
 import type { ComposeTask, LayerPlace } from '../transfer/rootfs-tasks.js';
 import { completeLayers } from './complete.js';
 import { Feed } from './feed.js';
-import { HeldLinks, makeLink } from './held-links.js';
+import { HeldLinks } from './held-links.js';
 import { hideBelow } from './hide.js';
+import { InodeNames } from './inode-names.js';
 import { foldedMarker, type Marker, readMarker } from './markers.js';
 import { RealTree } from './real-tree.js';
 import { readSidecarFile, sidecarHolds } from './sidecar-file.js';
@@ -27,14 +29,7 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
   const sidecar = join(task.staging, SIDECAR);
   const stat = task.layers.at(-1)?.stat ?? 'containers';
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const writer = addon.writerOpen(
-    Buffer.from(root),
-    Buffer.from(task.staging),
-    task.walk,
-    process.umask(),
-    task.folds,
-    0,
-  );
+  const writer = addon.writerOpen(Buffer.from(root), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
   try {
     const tree = new Tree(addon, writer, warnings, flagsOf({ stat, privilegedXattrs: false }));
     tree.setRoot({ mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 });
@@ -96,17 +91,32 @@ function layOver(layer: LayerPlace, items: Iterable<SidecarItem>, links: HeldLin
   const { tree, isBottom, isAborted } = composing;
   using source = new RealTree(layer.directory);
   const feed = new Feed(tree);
+  const names = new InodeNames(tree);
+  tree.listener = names;
   for (const item of items) {
     if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
     if (item.kind === 'deferred') {
       feed.flush();
       links.make(item);
-    } else if (item.hardLink) {
-      feed.flush();
-      makeLink(tree, item.hardLink, item.path);
-    } else if (!isSilent(item, isBottom)) feed.add(item, source);
+    } else if (!isSilent(item, isBottom)) layEntry(item, { feed, source, names });
   }
   feed.flush();
+  tree.listener = null;
+}
+
+interface Laying {
+  readonly feed: Feed;
+  readonly source: RealTree;
+  readonly names: InodeNames;
+}
+
+function layEntry(entry: SidecarEntry, { feed, source, names }: Laying): void {
+  if (entry.names === 1) return feed.add(entry, source);
+  feed.flush();
+  if (entry.hardLink && names.link(entry.hardLink, entry.path)) return;
+  feed.add(entry, source);
+  feed.flush();
+  names.laid(entry.hardLink ?? entry.path, entry.path);
 }
 
 /**

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.js';
 import { KIND } from '../layer/commands.js';
-import { keyOf } from '../layer/deferred.js';
+import { keyOf } from '../layer/path.js';
 import { printable } from '../layer/path.js';
 import type { Tree } from '../layer/tree.js';
 import { NO_PACKED_XATTRS } from '../layer/xattrs.js';
 import type { SidecarDeferred } from '../oci/sidecar.js';
+import { makeLink } from './make-link.js';
 
 interface Held {
-  readonly path: Buffer;
+  path: Buffer;
   readonly kind: number;
+  /** Index of the entry whose metadata it has (H7). */
+  entry: number;
 }
 
 /**
@@ -21,6 +24,7 @@ export class HeldLinks {
   readonly directory: string = `.sluice-held-${randomBytes(16).toString('hex')}`;
   readonly #tree: Tree;
   readonly #byLink = new Map<string, Held>();
+  #count = 0;
 
   constructor(tree: Tree) {
     this.#tree = tree;
@@ -36,18 +40,23 @@ export class HeldLinks {
       const key = keyOf(found.canonical);
       let held = byTarget.get(key);
       if (!held) {
-        held = { path: Buffer.from(`${this.directory}/${byTarget.size}`), kind: found.kind };
-        this.#tree.stat(held.path, true);
-        this.#tree.copy(found.canonical, held.path);
+        held = { path: this.#copy(found.canonical), kind: found.kind, entry: -1 };
         byTarget.set(key, held);
       }
       this.#byLink.set(keyOf(link.path), held);
     }
   }
 
+  /** The last entry's metadata win, whatever the order of the links' names (H7). */
   make(link: SidecarDeferred): void {
     const held = this.#byLink.get(keyOf(link.path))!;
-    makeLink(this.#tree, held.path, link.path);
+    if (makeLink(this.#tree, () => held.path, link.path) === 'full') {
+      // The inode has all the names it can have (H10): this link and those to come are of a new one.
+      held.path = this.#copy(held.path);
+      makeLink(this.#tree, () => held.path, link.path);
+    }
+    if (link.entry < held.entry) return;
+    held.entry = link.entry;
     this.#tree.setInodeMetadata(link.path, held.kind, link, NO_PACKED_XATTRS);
   }
 
@@ -56,21 +65,13 @@ export class HeldLinks {
     if (this.#byLink.size > 0) this.#tree.remove(Buffer.from(this.directory));
     this.#byLink.clear();
   }
-}
 
-/**
- * Makes one more name of what is at `target`; what stands at `path` gives way (O3, O4), parents are made (N4), and where
- * the inode can have no more names, a copy (H10).
- */
-export function makeLink(tree: Tree, target: Uint8Array, path: Uint8Array): void {
-  const there = tree.stat(path, true);
-  if (there.kind !== 0) {
-    if (there.inode === tree.stat(target).inode) return;
-    tree.remove(path);
+  #copy(target: Uint8Array): Buffer {
+    const path = Buffer.from(`${this.directory}/${this.#count++}`);
+    this.#tree.stat(path, true);
+    this.#tree.copy(target, path);
+    return path;
   }
-  const made = tree.link(target, path);
-  if (made === 'full') tree.copy(target, path);
-  if (made === 'taken') throw new SluiceError('STORE_FAILED', `composing: linking "${printable(path)}" failed`);
 }
 
 function refused(rule: string, why: string, { path, target }: SidecarDeferred): SluiceError {

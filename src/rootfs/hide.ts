@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { KIND } from '../layer/commands.js';
-import { keyOf } from '../layer/deferred.js';
+import { keyOf } from '../layer/path.js';
 import type { Tree } from '../layer/tree.js';
 import type { SidecarItem } from '../oci/sidecar.js';
 import { type Marker, parentOf } from './markers.js';
@@ -34,18 +34,31 @@ export function hideBelow(markers: readonly Marker[], hiding: Hiding): void {
 }
 
 /**
- * Whether a marker lies in a directory that the layer puts over a symlink or file: then nothing is below it. The target
- * of such a symlink must not be hit (E21, P6).
+ * Whether a marker lies in a directory that the layer puts over a symlink or file, being explicit or opaque: then nothing
+ * is below it. The target of such a symlink must not be hit (E21, P6).
  */
 function coverageOf(markers: readonly Marker[], { tree, items }: Hiding): (marker: Marker) => boolean {
   const above = new Set(markers.flatMap(({ directory }) => ancestorsOf(directory).map(keyOf)));
-  const covering = new Set<string>();
+  const isOverOther = (path: Buffer): boolean => {
+    const { kind } = tree.stat(path);
+    return kind !== 0 && kind !== KIND.DIR;
+  };
+  const explicit = new Set<string>();
   for (const item of items()) {
     if (item.kind !== 'entry' || item.type !== 'dir' || item.isImplied || !above.has(keyOf(item.path))) continue;
-    const { kind } = tree.stat(item.path);
-    if (kind !== 0 && kind !== KIND.DIR) covering.add(keyOf(item.path));
+    if (isOverOther(item.path)) explicit.add(keyOf(item.path));
   }
-  return ({ directory }) => covering.size > 0 && ancestorsOf(directory).some((path) => covering.has(keyOf(path)));
+  const opaque = new Set<string>();
+  for (const { kind, directory } of markers) {
+    if (kind === 'opaque' && directory.length > 0 && isOverOther(directory)) opaque.add(keyOf(directory));
+  }
+  if (explicit.size + opaque.size === 0) return () => false;
+  return ({ kind, directory }) => {
+    const isCovered = (path: Buffer): boolean => explicit.has(keyOf(path)) || opaque.has(keyOf(path));
+    // An opaque mark is what covers its own directory.
+    if (kind !== 'opaque') return ancestorsOf(directory).some(isCovered);
+    return explicit.has(keyOf(directory)) || ancestorsOf(parentOf(directory)).some(isCovered);
+  };
 }
 
 /** A directory and those above it, but for the root. */

@@ -61,13 +61,23 @@ const COMMENTS = {
 
 /** Reads a sidecar as a stranger would: whatever is not as §13 says fails. @param text in latin1 */
 export function parseSidecar(text: string): Sidecar {
-  assert.ok(text.endsWith('\n'), 'the last line is whole');
   const head = parseSidecarHead(Buffer.from(text, 'latin1'));
   assert.ok(head);
+  return { head, ...parseLines(text, 3) };
+}
+
+/** The same for the sidecar of a composed root. */
+export function parseRootfsSidecar(text: string): Omit<Sidecar, 'head'> {
+  assert.match(text, /^#mtree\n#sluice\.rootfs v=1 stat=\w+\n/);
+  return parseLines(text, 2);
+}
+
+function parseLines(text: string, headLines: number): Omit<Sidecar, 'head'> {
+  assert.ok(text.endsWith('\n'), 'the last line is whole');
   const entries: Writable<SidecarEntry>[] = [];
   const deferred: DeferredLine[] = [];
   let open: Writable<SidecarEntry> | null = null;
-  for (const line of text.split('\n').slice(3, -1)) {
+  for (const line of text.split('\n').slice(headLines, -1)) {
     const link = DEFERRED.exec(line);
     if (line.startsWith('#') && !link) {
       assert.ok(open, `the comment ${JSON.stringify(line)} stands right after its entry`);
@@ -78,7 +88,7 @@ export function parseSidecar(text: string): Sidecar {
     if (link) deferred.push({ path: pathOf(link[1]!), target: pathOf(link[2]!) });
     else entries.push(open!);
   }
-  return { head, entries, deferred };
+  return { entries, deferred };
 }
 
 function parseEntry(line: string): Writable<SidecarEntry> {

@@ -29,21 +29,36 @@ export type IndependentReading =
   | { readonly refused: string }
   | { readonly nodes: readonly Node[]; readonly deferred: readonly (readonly [string, string])[] };
 
-const SCRIPT = fileURLToPath(new URL('../../../test/differential/read-layer.py', import.meta.url));
+const scriptOf = (name: string): string =>
+  fileURLToPath(new URL(`../../../test/differential/${name}`, import.meta.url));
 
 /** Reads a layer, gzipped or not, with python's tarfile and the rules in their plainest form. */
 export function readIndependently(archive: string): IndependentReading {
-  const output = execFileSync('python3', [SCRIPT], { input: `${archive}\n`, encoding: 'utf8', maxBuffer: 1 << 30 });
+  const output = execFileSync('python3', [scriptOf('read-layer.py')], {
+    input: `${archive}\n`,
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+  });
   return JSON.parse(output) as IndependentReading;
 }
 
 /** The same as {@link readIndependently} many times, by one process that ends after the test. */
 export function createIndependentReader(t: Cleanup): (archive: string) => Promise<IndependentReading> {
-  const child = spawn('python3', [SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  return createAnswerer(t, 'read-layer.py');
+}
+
+/** Composes layers likewise. The function takes archives, bottom to top. */
+export function createIndependentComposer(t: Cleanup): (archives: readonly string[]) => Promise<IndependentReading> {
+  const answer = createAnswerer(t, 'compose-layers.py');
+  return (archives) => answer(archives.join('\t'));
+}
+
+function createAnswerer(t: Cleanup, script: string): (line: string) => Promise<IndependentReading> {
+  const child = spawn('python3', [scriptOf(script)], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => void child.kill());
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  return async (archive) => {
-    child.stdin.write(`${archive}\n`);
+  return async (line) => {
+    child.stdin.write(`${line}\n`);
     const { value, done } = await lines.next();
     assert.ok(!done, 'python answers');
     return JSON.parse(value) as IndependentReading;
@@ -67,6 +82,18 @@ export function assertSame(
   );
 }
 
+/** The same for a composed root, in which an implied directory is complete (P3). */
+export function assertSameRoot(
+  reading: IndependentReading,
+  tree: readonly HostNode[],
+  { entries }: Pick<Sidecar, 'entries'>,
+): void {
+  assert.ok('nodes' in reading);
+  const complete = reading.nodes.map((node) => ({ ...node, isImplied: false }));
+  assertLines(tree.map(hostLine), complete.map(expectedHostLine), 'the composed roots differ');
+  assertLines(entries.map(sidecarLine), reading.nodes.map(expectedSidecarLine), 'the composed sidecars differ');
+}
+
 const SHOWN = 20;
 
 /** The first differences alone: a diff of a whole layer takes minutes. */
@@ -86,8 +113,9 @@ function timeOf({ seconds, nanoseconds }: Node): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
 }
 
-/** What the host shows of a path, to be compared. */
-export function hostLine({ path, type, mode, override, size, sha256, target, time, names, xattrs }: HostNode): string {
+/** What of a node does not depend on who extracts. */
+export function hostLine(node: Omit<HostNode, 'owner'>): string {
+  const { path, type, mode, override, size, sha256, target, time, names, xattrs } = node;
   const shownMode = type === 'sym' ? '' : mode.toString(8);
   return JSON.stringify([path, type, shownMode, override, size, sha256, target, String(time), names, xattrs]);
 }
@@ -111,7 +139,7 @@ export function expectedHostLine(node: Node): string {
   });
 }
 
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** M1, M5, W2. */
 function hostMode({ kind, mode, isMarker }: Node): number {

@@ -22,9 +22,17 @@ export interface Listed {
 const ENVIRONMENT = { ...process.env, TZ: 'UTC', TAR_OPTIONS: '' };
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Every member of an archive as GNU tar lists it, gzipped or not. It shows −1.25 s as −0.75 s. */
+/** Every member of an archive as GNU tar lists it, gzipped or not. It shows −1.25 s as −0.75 s, and −0.25 s as 0.25 s. */
 export function listWithGnuTar(archive: string): readonly Listed[] {
-  const words = ['-tv', '--full-time', '--numeric-owner', '--quoting-style=c', '-f', archive];
+  const words = [
+    '-tv',
+    '--full-time',
+    '--numeric-owner',
+    '--quoting-style=c',
+    '--warning=no-unknown-keyword',
+    '-f',
+    archive,
+  ];
   const text = execFileSync('tar', words, {
     env: { ...ENVIRONMENT, LC_ALL: 'C' },
     encoding: 'latin1',
@@ -54,7 +62,7 @@ function parseGnuLine(line: string): Listed {
     gid: Number(gid),
     size: type === 'file' ? Number(size) : null,
     device: minor === undefined ? null : [Number(size), Number(minor)],
-    time: seconds < 0 && fraction !== '' ? null : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
+    time: seconds <= 0 && fraction !== '' ? null : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
     target: match[15] === undefined ? null : unquote(match[15]),
     sha256: null,
   };
@@ -86,7 +94,10 @@ function unquote(text: string): string {
   );
 }
 
-/** Every member of an archive as bsdtar turns it into mtree lines, contents hashed. It knows UTF-8 names alone. */
+/**
+ * Every member of an archive as bsdtar turns it into mtree lines, contents hashed. It knows UTF-8 names alone, and shows
+ * −0.25 s as 0.25 s.
+ */
 export function listWithBsdtar(archive: string): readonly Listed[] {
   const keywords = ['type', 'mode', 'uid', 'gid', 'size', 'time', 'link', 'device', 'sha256'];
   const options = `--options=mtree:!all,${keywords.map((word) => `mtree:${word}`).join(',')}`;
@@ -109,6 +120,7 @@ function parseMtreeLine(line: string): Listed {
   });
   const value = new Map(pairs);
   const [seconds = '0', nanoseconds = '0'] = value.get('time')!.split('.');
+  const isSignLost = seconds.startsWith('-') || (seconds === '0' && Number(nanoseconds) !== 0);
   const sha256 = value.get('sha256digest') ?? null;
   const isLink = value.get('type') === 'file' && sha256 === null;
   const [, major, minor] = /^native,(\d+),(\d+)$/.exec(value.get('device') ?? '') ?? [];
@@ -120,7 +132,7 @@ function parseMtreeLine(line: string): Listed {
     gid: Number(value.get('gid')),
     size: sha256 === null ? null : Number(value.get('size')),
     device: major === undefined ? null : [Number(major), Number(minor)],
-    time: seconds.startsWith('-') ? null : BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
+    time: isSignLost ? null : BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
     target: value.has('link') ? unvis(value.get('link')!) : null,
     sha256,
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   end,
@@ -19,21 +19,11 @@ import {
 import { parseSidecar } from '../consumers/sidecar.js';
 import { extract, verdict, type Extraction } from '../helpers/extract.js';
 import { needs } from '../helpers/needs.js';
-import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
+import { temporaryDirectory, withCleanup, type Cleanup } from '../helpers/temporary.js';
 import { packPlans, tameLayer, wildLayer, type EntryPlan } from './arbitrary-layer.js';
 import { assertLines, assertSame, createIndependentReader } from './independent.js';
 import { assertListed, listWithBsdtar, listWithGnuTar } from './listings.js';
 import { readTree } from './tree.js';
-
-/** Runs undo steps of one case at once: a property makes hundreds of trees. */
-async function withCleanup(run: (t: Cleanup) => void | Promise<void>): Promise<void> {
-  const steps: (() => void | Promise<void>)[] = [];
-  try {
-    await run({ after: (undo) => void steps.push(undo) });
-  } finally {
-    for (const undo of steps) await undo();
-  }
-}
 
 function archiveFile(t: Cleanup, tar: Buffer): string {
   const path = join(temporaryDirectory(t, 'sluice-archive'), 'layer.tar');
@@ -113,6 +103,8 @@ interface Difference {
   readonly sluice: readonly string[] | string;
   /** As GNU tar lists them; null where it refuses too. */
   readonly gnu: readonly string[] | null;
+  /** As bsdtar lists them. */
+  readonly bsd: readonly string[] | null;
 }
 
 /** Where the rulebook follows Go, or refuses what readers take in different ways. */
@@ -123,6 +115,7 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [file('a/../../x'), file('/y')],
     sluice: ['x 0', 'y 0'],
     gnu: ['a/../../x 0', 'y 0'],
+    bsd: ['../x 0', 'y 0'],
   },
   {
     rule: 'S10',
@@ -130,6 +123,15 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [file('a'), hardlink('b', 'a', { size: 512 }), file('c')],
     sluice: ['a 0', 'b 0', 'c 0'],
     gnu: ['a 0', 'b 0', 'c 0'],
+    bsd: ['a 0', 'b 0', 'c 0'],
+  },
+  {
+    rule: 'T5',
+    what: 'an empty value deletes the record',
+    parts: [pax({ uid: '' }), file('a', '', { uid: 9 })],
+    sluice: ['a 9'],
+    gnu: null,
+    bsd: ['a 0'],
   },
   {
     rule: 'T7',
@@ -137,6 +139,7 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [gnuLongName('long'), pax({ path: 'other' }), file('short')],
     sluice: 'TAR_MALFORMED T7',
     gnu: ['other 0'],
+    bsd: ['long 0'],
   },
   {
     rule: 'T8',
@@ -144,6 +147,7 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [paxGlobal({ uid: '7' }), file('a')],
     sluice: ['a 0'],
     gnu: ['a 7'],
+    bsd: ['a 0'],
   },
   {
     rule: 'T11',
@@ -151,6 +155,7 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [file('a'), end(1), file('b')],
     sluice: 'TAR_MALFORMED T11',
     gnu: ['a 0'],
+    bsd: ['a 0'],
   },
   {
     rule: 'T19',
@@ -158,17 +163,35 @@ const DIFFERENCES: readonly Difference[] = [
     parts: [meta('x', encodePaxRecords({ uid: '7' })), meta('x', encodePaxRecords({ path: 'b' })), file('a')],
     sluice: ['b 0'],
     gnu: ['b 0'],
+    bsd: null,
   },
 ];
 
-for (const { rule, what, parts, sluice, gnu } of DIFFERENCES) {
-  test(`extraction ${rule} ${what}, and what GNU tar makes of it`, { skip: needs('tar') }, (t) => {
+for (const { rule, what, parts, sluice, gnu, bsd } of DIFFERENCES) {
+  const skip = needs('tar') || needs('bsdtar');
+  test(`extraction ${rule} ${what}, and what GNU tar and bsdtar make of it`, { skip }, (t) => {
     const tar = layer(...parts);
     const extraction = extract(t, tar);
     assert.deepEqual(typeof sluice === 'string' ? verdict(extraction) : namesOf(extraction), sluice);
-    assert.deepEqual(gnuNamesOf(t, tar), gnu);
+    const archive = archiveFile(t, tar);
+    assert.deepEqual(listed(listWithGnuTar, archive), gnu, 'GNU tar');
+    assert.deepEqual(listed(listWithBsdtar, archive), bsd, 'bsdtar');
   });
 }
+
+test(
+  'extraction M18 −0.25 s is exact, and 0.25 s for GNU tar and bsdtar',
+  { skip: needs('tar') || needs('bsdtar') },
+  (t) => {
+    const tar = layer(file('a', '', { format: 'pax', mtime: '-0.25' }));
+    const [, entry] = parseSidecar(extract(t, tar).sidecar()).entries;
+    assert.equal(entry!.time, -250_000_000n);
+    const archive = archiveFile(t, tar);
+    assert.match(execFileSync('tar', ['-tv', '--full-time', '-f', archive], { encoding: 'utf8' }), /00\.25 a$/m);
+    const mtree = execFileSync('bsdtar', ['-cf', '-', '--format=mtree', `@${archive}`], { encoding: 'utf8' });
+    assert.match(mtree, /time=0\.25/);
+  },
+);
 
 function namesOf(extraction: Extraction): readonly string[] {
   assert.equal(verdict(extraction), 'done');
@@ -176,11 +199,12 @@ function namesOf(extraction: Extraction): readonly string[] {
   return entries.filter(({ path, isImplied }) => path !== '' && !isImplied).map(({ path, uid }) => `${path} ${uid}`);
 }
 
-function gnuNamesOf(t: TestContext, tar: Buffer): readonly string[] | null {
+/** Names and owners as a program lists them; null where it ends with an error. */
+function listed(list: typeof listWithGnuTar, archive: string): readonly string[] | null {
   try {
-    return listWithGnuTar(archiveFile(t, tar)).map(({ path, uid }) => `${path} ${uid}`);
+    return list(archive).map(({ path, uid }) => `${path} ${uid}`);
   } catch (error) {
-    if ((error as { status?: number }).status === 2) return null;
+    if ((error as { status?: number }).status) return null;
     throw error;
   }
 }

@@ -32,6 +32,7 @@ class Node:
         self.target = more.get("target")
         self.device = more.get("device")
         self.xattrs = more.get("xattrs", {})
+        self.order = more.get("order", 0)
 
 
 def clean(name):
@@ -50,6 +51,7 @@ class Tree:
         self.markers = []
         self.aufs = []
         self.forward = {}
+        self.entries = {}
 
     def walk(self, parts, make):
         """The directory that `parts` leads to as in a chroot, and its path; None where nothing is and nothing is made."""
@@ -124,6 +126,12 @@ class Tree:
         self.forward[key] = (path, entry)
 
     def finish(self):
+        deferred = self.bind()
+        self.fold(deferred)
+        return deferred
+
+    def bind(self):
+        """Makes the links that waited. What is left, by path: the target that a lower layer has."""
         deferred = {}
         while self.forward:
             chain = [next(iter(self.forward))]
@@ -146,8 +154,12 @@ class Tree:
                     parent.children[key[-1]] = found
                 else:
                     deferred[key] = deferred.get(path, path)
+                    self.entries[key] = entry
         for top in self.aufs:
             self.root.children.pop(top, None)
+        return deferred
+
+    def fold(self, deferred):
         for marker in self.markers:
             parent = self.root
             for part in marker[:-1]:
@@ -161,7 +173,6 @@ class Tree:
             del parent.children[marker[-1]]
             if hidden.kind == "dir":
                 hidden.children.setdefault(b".wh..wh..opq", opaque())
-        return deferred
 
 
 def opaque():
@@ -237,7 +248,8 @@ def apply(tree, archive, member):
         tree.markers.append(tree.put(parts, marker))
         return
     if kind == "link":
-        tree.link(parts, clean(os.fsencode(member.linkname)), Node("file", *common, xattrs=xattrs))
+        entry = Node("file", *common, xattrs=xattrs, order=member.offset)
+        tree.link(parts, clean(os.fsencode(member.linkname)), entry)
         return
     more = {"xattrs": xattrs}
     if kind == "file":
@@ -288,13 +300,18 @@ def describe(tree, deferred):
     }
 
 
-def read(path):
+def read_tree(path):
     tree = Tree()
+    with tarfile.open(path, encoding="utf-8", errors="surrogateescape") as archive:
+        for member in archive:
+            apply(tree, archive, member)
+            archive.members = []
+    return tree
+
+
+def read(path):
     try:
-        with tarfile.open(path, encoding="utf-8", errors="surrogateescape") as archive:
-            for member in archive:
-                apply(tree, archive, member)
-                archive.members = []
+        tree = read_tree(path)
         return describe(tree, tree.finish())
     except Refused as refused:
         return {"refused": str(refused)}
@@ -305,4 +322,5 @@ def main():
         print(json.dumps(read(line.rstrip("\n"))), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,8 @@ export interface HostNode {
   readonly path: string;
   readonly type: 'file' | 'dir' | 'sym' | 'other';
   readonly mode: number;
+  /** `uid:gid`. */
+  readonly owner: string;
   readonly override: string | null;
   readonly size: number;
   readonly sha256: string | null;
@@ -61,6 +63,7 @@ function nodeOf(root: string, path: string, stat: BigIntStats, names: string[], 
     path,
     type: stat.isFile() ? 'file' : stat.isDirectory() ? 'dir' : stat.isSymbolicLink() ? 'sym' : 'other',
     mode: Number(stat.mode & 0o7777n),
+    owner: `${stat.uid}:${stat.gid}`,
     override: attributes.find(([name]) => name === OVERRIDE)?.[1] ?? null,
     size: stat.isFile() ? Number(stat.size) : 0,
     sha256: stat.isFile() && hasContent ? hashFile(full, Number(stat.size)) : null,

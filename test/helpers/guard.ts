@@ -18,8 +18,12 @@ import { join } from 'node:path';
 import { native } from '../../src/native.js';
 import type { Cleanup } from './temporary.js';
 
-/** Thousands of small layers are made here, each with an fsync: in memory, unless all the matrix is asked for. */
-const BASE = process.env['SLUICE_MATRIX'] === 'full' || !isWritable('/dev/shm') ? tmpdir() : '/dev/shm';
+const BASE = fastDirectory();
+
+/** Where thousands of small layers are made, each with an fsync: in memory, unless all the matrix is asked for. */
+export function fastDirectory(): string {
+  return process.env['SLUICE_MATRIX'] === 'full' || !isWritable('/dev/shm') ? tmpdir() : '/dev/shm';
+}
 
 /** Absolute names that hostile layers of the tests aim at, none of which a machine has. */
 const ABSENT = ['/etc/unbroken', '/victim', '/target', '/canary', '/escape', '/..gitme'];

@@ -8,8 +8,8 @@ export interface Cleanup {
 }
 
 /** A new directory, removed with all that is in it after the test. */
-export function temporaryDirectory(t: Cleanup, name = 'sluice-test'): string {
-  const path = mkdtempSync(join(tmpdir(), `${name}-`));
+export function temporaryDirectory(t: Cleanup, name = 'sluice-test', base: string = tmpdir()): string {
+  const path = mkdtempSync(join(base, `${name}-`));
   t.after(() => removeTree(path));
   return path;
 }
@@ -30,6 +30,16 @@ function openTree(path: string): void {
   for (const name of readdirSync(path, { encoding: 'buffer' })) {
     const child = Buffer.concat([Buffer.from(`${path}/`), name]);
     if (lstatSync(child).isDirectory()) openTree(child as unknown as string);
+  }
+}
+
+/** Runs undo steps of one case at once: a property makes hundreds of trees. */
+export async function withCleanup(run: (t: Cleanup) => void | Promise<void>): Promise<void> {
+  const steps: (() => void | Promise<void>)[] = [];
+  try {
+    await run({ after: (undo) => void steps.push(undo) });
+  } finally {
+    for (const undo of steps) await undo();
   }
 }
 

@@ -7,7 +7,7 @@ import { parseLayer } from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Outcome, StatFormat } from '../../src/transfer/protocol.js';
 import type { ComposeTask, LayerPlace } from '../../src/transfer/rootfs-tasks.js';
-import { extract, verdict } from '../helpers/extract.js';
+import { extract, verdict, type Extraction } from '../helpers/extract.js';
 import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
 
 /** What came of layers that were put one over the other. */
@@ -49,7 +49,10 @@ export function composeLayersOf(t: Cleanup, layers: readonly LayerPlace[], optio
 export function extractLayerOf(t: Cleanup, text: string, stat: StatFormat = 'containers'): LayerPlace {
   const extraction = extract(t, parseLayer(text), { stat });
   assert.equal(verdict(extraction), 'done');
-  const { tree, staging } = extraction;
+  return placeOf(extraction, stat);
+}
+
+export function placeOf({ tree, staging }: Extraction, stat: StatFormat = 'containers'): LayerPlace {
   return {
     digest: `sha256:${Buffer.from(staging).toString('hex')}`,
     directory: tree,

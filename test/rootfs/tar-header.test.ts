@@ -9,6 +9,7 @@ const ENTRY: SidecarEntry = {
   kind: 'entry',
   path: Buffer.from('f'),
   type: 'file',
+  names: 1,
   size: 0,
   link: Buffer.alloc(0),
   devMajor: 0,

@@ -69,8 +69,13 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'W8 all whiteouts are looked up in the tree below before one of them takes anything away',
-    layers: ['dir t\nfile t/a "1"\nsym l -> t', 'wh l\nwh l2\nwh l/a', ''],
-    tree: [ROOT, dir('t')],
+    layers: ['dir t\nfile t/a "1"\nsym l -> t\nsym m -> l', 'wh l\nwh l2\nwh m/a', ''],
+    tree: [ROOT, 'm sym -> l', dir('t')],
+  },
+  {
+    title: 'W4 E21 a directory whose whiteout was folded into it leads nowhere below',
+    layers: ['dir t\nfile t/a "1"\nsym l -> t', 'wh l\nwh l/a'],
+    tree: [ROOT, dir('t'), file('t/a', '1')],
   },
   {
     title: 'W6 W8 a directory that is named like a marker is an ordinary one',
@@ -100,6 +105,14 @@ const CASES: readonly Case[] = [
   {
     title: 'E21 markers in a directory over a symlink do not reach through it',
     layers: ['dir t\nfile t/keep "k"\ndir t/u\nfile t/u/v "v"\nsym d -> t', 'dir d\nwh d/keep\nopq d/u'],
+    tree: [ROOT, dir('d'), dir('t'), file('t/keep', 'k'), dir('t/u'), file('t/u/v', 'v')],
+  },
+  {
+    title: 'E21 whiteouts beside and below an opaque mark over a symlink do not reach through it',
+    layers: [
+      'dir t\nfile t/keep "k"\ndir t/u\nfile t/u/v "v"\nsym d -> /t',
+      'opq d\nwh d/keep\nopq d/u\nwh d/u/v\nwh t/u/none',
+    ],
     tree: [ROOT, dir('d'), dir('t'), file('t/keep', 'k'), dir('t/u'), file('t/u/v', 'v')],
   },
   {
@@ -173,6 +186,39 @@ const CASES: readonly Case[] = [
     title: 'H6 E11 a hard link to a symlink of a lower layer is that symlink',
     layers: ['sym s -> /etc/passwd', 'link l -> s'],
     tree: [ROOT, 'l sym -> /etc/passwd', 's sym -> /etc/passwd'],
+  },
+  {
+    title: 'H6 H7 the metadata of the last link count, whatever the order of the names',
+    layers: ['file t "1"', 'link z -> t 0600 1:1\nlink a -> t 0640 2:2'],
+    tree: [ROOT, 'a file "1" 0640 2:2:0100640', file('t', '1'), 'z file "1" 0640 2:2:0100640 = a'],
+  },
+  {
+    title: 'W8 hard links of a marker are files, and no marker comes with them',
+    layers: [
+      'file x "1"\ndir d\nfile d/e "2"',
+      'wh x\nlink y -> .wh.x\nlink z -> .wh.x\nopq d\nlink a -> d/.wh..wh..opq',
+    ],
+    tree: [ROOT, file('a', ''), dir('d'), file('y', ''), `${file('z', '')} = y`],
+  },
+  {
+    title: 'W8 E26 a hard link keeps its content when its first name is replaced through a lower symlink',
+    layers: ['sym l -> /', 'file f "1"\nlink y -> f\nlink z -> f\nfile l/f "2"'],
+    tree: [ROOT, file('f', '2'), 'l sym -> /', file('y', '1'), `${file('z', '1')} = y`],
+  },
+  {
+    title: 'W8 E26 two names of an inode that are one through a lower symlink are that',
+    layers: ['sym l -> /', 'file f "1"\nlink l/f -> f'],
+    tree: [ROOT, file('f', '1'), 'l sym -> /'],
+  },
+  {
+    title: 'W8 O3 a hard link replaces the directory that its first name landed in',
+    layers: ['dir z\nfile z/old "0"\nsym s -> z', 'file s/f "1"\nlink z -> s/f'],
+    tree: [ROOT, 's sym -> z', file('z', '1')],
+  },
+  {
+    title: 'W8 O4 a hard link replaces the symlink that its own way leads through',
+    layers: ['sym a -> .', 'file 0 "1"\nlink a/a -> 0'],
+    tree: [ROOT, file('0', '1'), `${file('a', '1')} = 0`],
   },
 ];
 

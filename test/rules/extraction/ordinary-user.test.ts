@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { fastDirectory } from '../../helpers/guard.js';
 import { isolatedEnvironment, temporaryDirectory, type Cleanup } from '../../helpers/temporary.js';
 
 const NOBODY = 65534;
@@ -26,7 +27,7 @@ interface Run {
 }
 
 async function runAs(t: Cleanup, uid: number, gid: number): Promise<Run> {
-  const home = temporaryDirectory(t, 'sluice-user');
+  const home = temporaryDirectory(t, 'sluice-user', fastDirectory());
   const [temporary, fingerprints, script] = [join(home, 'tmp'), join(home, 'fingerprints'), join(home, 'all.mjs')];
   mkdirSync(temporary);
   writeFileSync(fingerprints, '');
