@@ -34,7 +34,8 @@ export interface CaseOptions {
 const LAYOUT_FAIRNESS =
   'All read the same OCI layout and write to the same file system; each sample is a fresh process with an empty folder. Sluice ' +
   'alone checks both digests, writes true owners into xattrs and a sidecar, syncs, and records the image. umoci composes the ' +
-  'layers into one root; the others keep each layer apart, as many at once as there are cores.';
+  'layers into one root; the others keep each layer apart, as many at once as there are cores. tar-fs is told not to check symlinks, ' +
+  'since it refuses most images otherwise.';
 const REGISTRY_FAIRNESS =
   'One registry on loopback, in a process of its own, serves the image from memory to all. Engines also keep the packed blobs. ' +
   'containerd does its work in a daemon whose start is not timed; its CPU seconds are counted, and the peak is the larger one of ' +

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-fs';
+import { extract, type ExtractOptions } from 'tar-fs';
 import { request, type Dispatcher } from 'undici';
 
 const MANIFESTS = [
@@ -16,9 +16,12 @@ const MANIFESTS = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 
+/** tar-fs refuses absolute symlinks otherwise, and with them nearly every image. */
+const OPTIONS: ExtractOptions & { readonly validateSymlinks: boolean } = { validateSymlinks: false };
+
 async function unpack(blob: Readable, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  await pipeline(blob, createGunzip(), extract(directory));
+  await pipeline(blob, createGunzip(), extract(directory, OPTIONS));
 }
 
 async function unpackFiles(words: readonly string[]): Promise<void> {

@@ -10,9 +10,9 @@ import { blobPath, readImages } from '../corpus/layout.js';
 const REPOSITORY = 'bench/image';
 const [layout, ...tags] = process.argv.slice(2);
 await using registry = await startRegistry();
-for (const { tag, digest, layers } of readImages(layout!, tags)) {
+for (const { tag, digest, mediaType, layers } of readImages(layout!, tags)) {
   const bytes = readFileSync(blobPath(layout!, digest));
-  const { mediaType, config } = JSON.parse(bytes.toString()) as { mediaType: string; config: { digest: string } };
+  const { config } = JSON.parse(bytes.toString()) as { config: { digest: string } };
   for (const blob of [config.digest, ...layers.map((layer) => layer.digest)]) {
     registry.pushBlob(REPOSITORY, parseDigest(blob), readFileSync(blobPath(layout!, blob)));
   }

@@ -10,10 +10,14 @@ export interface Content {
   next(sizeBytes: number): Buffer;
 }
 
-/** @param seed of the pool that contents are cut from, and of where they are cut */
+const POOL_SEED = 1;
+const pools = new Map<ContentKind, Buffer>();
+
+/** @param seed of where contents are cut from the pool of their kind */
 export function createContent(kind: ContentKind, seed: number): Content {
   const random = createRandom(seed);
-  const pool = kind === 'noise' ? random.bytes(POOL_BYTES) : textPool(random);
+  const pool = pools.get(kind) ?? makePool(kind);
+  pools.set(kind, pool);
   return {
     next: (sizeBytes) => {
       const bytes = Buffer.allocUnsafe(sizeBytes);
@@ -24,6 +28,11 @@ export function createContent(kind: ContentKind, seed: number): Content {
       return bytes;
     },
   };
+}
+
+function makePool(kind: ContentKind): Buffer {
+  const random = createRandom(POOL_SEED);
+  return kind === 'noise' ? random.bytes(POOL_BYTES) : textPool(random);
 }
 
 /** Words of a made-up vocabulary with numbers between; the pool is far larger than deflate's window. */

@@ -15,8 +15,9 @@ export interface LayerFile {
 export interface ImageFiles {
   /** Empty when it has none. */
   readonly tag: string;
-  /** Digest of its manifest. */
+  /** Of its manifest, and what kind of document that is. */
   readonly digest: string;
+  readonly mediaType: string;
   /** Bottom to top. */
   readonly layers: readonly LayerFile[];
 }
@@ -46,9 +47,10 @@ export function readImages(layout: string, tags?: readonly string[]): readonly I
 export function readImage(layout: string, tag: string | null): ImageFiles {
   const entry = entriesOf(layout).find((one) => tag === null || one.annotations?.[TAG] === tag);
   if (!entry) throw new Error(tag === null ? `"${layout}" holds no image` : `"${layout}" has no tag "${tag}"`);
-  const { digest } = manifestOf(layout, entry);
+  const { digest, mediaType } = manifestOf(layout, entry);
   const { layers } = readJson<{ layers: Descriptor[] }>(blobPath(layout, digest));
-  return { tag: entry.annotations?.[TAG] ?? '', digest, layers: layers.map((one) => layerOf(layout, one)) };
+  const tagged = entry.annotations?.[TAG] ?? '';
+  return { tag: tagged, digest, mediaType, layers: layers.map((one) => layerOf(layout, one)) };
 }
 
 function entriesOf(layout: string): readonly Descriptor[] {
