@@ -10,6 +10,7 @@ const root = join(import.meta.dirname, '../..');
  * and its own folder. Values are paths below the project's root, without their ending.
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'src/cli/bench': ['src/index', 'bench/own-image'],
   'src/cli/': ['src/index'],
   'src/index': ['src/'],
   'src/sluice': [
@@ -96,6 +97,23 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/store/': ['src/errors', 'src/events', 'src/oci/', 'src/transfer/protocol'],
   'src/testing/': ['src/oci/'],
   'workers/': ['src/layer/'],
+  'bench/child/': [
+    'src/layer/',
+    'src/transfer/ring',
+    'src/native',
+    'src/oci/',
+    'src/testing/index',
+    'src/index',
+    'bench/corpus/layout',
+  ],
+  'bench/contenders/': ['src/index', 'bench/'],
+  'bench/corpus/': ['src/testing/index', 'bench/measure/programs'],
+  'bench/measure/': ['src/index', 'bench/'],
+  'bench/tree/': ['src/native'],
+  'bench/report/': ['bench/record'],
+  'bench/page/': ['bench/report/'],
+  'bench/own-image': ['src/index', 'bench/'],
+  'bench/': ['src/index', 'src/testing/index', 'bench/'],
 };
 
 /** Each costly dependency is imported by its owner alone. */
@@ -124,11 +142,13 @@ interface Import {
   readonly to: string;
 }
 
-const files = ['src', 'workers'].flatMap((folder) =>
+const files = ['src', 'workers', 'bench'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
     .map((path) => join(folder, path)),
 );
+/** What the product is made of; the bench may use what it measures, print and exit. */
+const isProduct = (path: string): boolean => !path.startsWith('bench/');
 const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const imports: readonly Import[] = files.flatMap((from) =>
@@ -165,7 +185,9 @@ test('imports go in the allowed directions alone', () => {
 
 test('each costly dependency has one owner', () => {
   for (const [name, owner] of Object.entries(OWNERS)) {
-    const users = imports.filter(({ to }) => to === name || to.startsWith(`${name}/`)).map(({ from }) => from);
+    const users = imports
+      .filter(({ from, to }) => (to === name || to.startsWith(`${name}/`)) && isProduct(from))
+      .map(({ from }) => from);
     assert.deepEqual([...new Set(users)], [owner], name);
   }
   const zod = imports.filter(({ from, to }) => to === 'zod' && !ZOD_USERS.test(from)).map(({ from }) => from);
@@ -186,12 +208,14 @@ test('entry files of workers hold no logic', () => {
 });
 
 test('only the command line’s main file ends the process, and only the command line prints', () => {
-  const exits = files.filter((path) => /process\.exit\(/.test(codeOf(path)));
+  const exits = files.filter(isProduct).filter((path) => /process\.exit\(/.test(codeOf(path)));
   assert.deepEqual(
     exits.filter((path) => path !== 'src/cli/main.ts'),
     [],
   );
-  const prints = files.filter((path) => /console\.|process\.(stdout|stderr)\.write/.test(codeOf(path)));
+  const prints = files
+    .filter(isProduct)
+    .filter((path) => /console\.|process\.(stdout|stderr)\.write/.test(codeOf(path)));
   assert.deepEqual(
     prints.filter((path) => !path.startsWith('src/cli/')),
     [],

@@ -105,7 +105,8 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
-function parseCount(text: string): number {
+/** A whole number, not negative. */
+export function parseCount(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) throw new InvalidArgumentError('A whole number is needed.');
   return count;

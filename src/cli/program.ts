@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { reportFailure, reportUsage } from './failure.js';
+import type { BenchOptions } from './bench.js';
 import type { ImportOptions } from './import.js';
 import type { InspectOptions } from './inspect.js';
 import type { LayersOptions } from './layers.js';
@@ -11,6 +12,7 @@ import {
   addCommonOptions,
   addImageOptions,
   addTransferOptions,
+  parseCount,
   type CommonOptions,
   type TransferOptions,
 } from './options.js';
@@ -23,7 +25,7 @@ import {
  */
 export async function runCommandLine(words: readonly string[], signal: AbortSignal): Promise<number> {
   let status = 0;
-  const run = async ({ json = false }: CommonOptions, command: () => Promise<number>): Promise<void> => {
+  const run = async ({ json = false }: Pick<CommonOptions, 'json'>, command: () => Promise<number>): Promise<void> => {
     try {
       status = await command();
     } catch (error) {
@@ -102,6 +104,19 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
   addCommonOptions(program.command('doctor'))
     .description('print what this machine has of what Sluice needs')
     .action((options: CommonOptions) => run(options, async () => (await import('./doctor.js')).doctor(options)));
+
+  program
+    .command('bench')
+    .argument('<source>', 'docker://REFERENCE or oci:DIR[:TAG]')
+    .description('time Sluice beside whoever of its peers is installed, on an image of yours')
+    .option('--rounds <n>', 'samples of each contender that count; one before warms up', parseCount, 3)
+    .option('--work <dir>', 'directory to write into (default: the one for temporary files)')
+    .option('--plain-http', 'speak plain HTTP with the host of the reference')
+    .option('--json', 'print the samples as one JSON value')
+    .option('-q, --quiet', 'print errors and nothing else on standard error')
+    .action((source: string, options: BenchOptions) =>
+      run(options, async () => (await import('./bench.js')).bench(source, options, signal)),
+    );
 
   try {
     await program.parseAsync(words, { from: 'user' });
