@@ -35,7 +35,7 @@ function namesByPath(entries: readonly SidecarEntry[]): ReadonlyMap<string, stri
 const SECOND = 1_000_000_000n;
 
 function nodeOf(entry: SidecarEntry, names: readonly string[], host: HostNode | undefined, hasFolds: boolean): Node {
-  const { path, type, time, xattrs } = entry;
+  const { type, time, xattrs } = entry;
   const nanoseconds = ((time % SECOND) + SECOND) % SECOND;
   return {
     ...entry,

@@ -6,19 +6,7 @@ import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
-import {
-  compress,
-  dir,
-  end,
-  file,
-  layer,
-  parseLayer,
-  pax,
-  raw,
-  sparse,
-  symlink,
-  type LayerCompression,
-} from '../../src/testing/index.js';
+import { compress, dir, end, file, layer, parseLayer, pax, raw, sparse, symlink } from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
 import {
