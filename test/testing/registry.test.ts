@@ -225,7 +225,7 @@ test('it stops, starts again on its port with its content, and resets connection
   registry.push('org/app', '1', image);
   const url = `${registry.url}/v2/org/app/manifests/1`;
   await registry.stop();
-  await assert.rejects(get(url), { code: 'ECONNREFUSED' });
+  await assert.rejects(get(url), { code: /^ECONNRE(FUSED|SET)$/ });
   await registry.restart();
   assert.equal((await get(url)).status, 200);
   registry.addFault({ match: { kind: 'manifest' }, do: { kind: 'hold' } });
@@ -311,6 +311,6 @@ test(
       assert.equal(ours.headers[name], headers[name], name);
     }
     await real.stop();
-    await assert.rejects(get(real.url), { code: 'ECONNREFUSED' });
+    await assert.rejects(get(real.url), { code: /^ECONNRE(FUSED|SET)$/ });
   },
 );

@@ -44,7 +44,7 @@ test('compat K1 the stack is in the order of the manifest, whatever layer ends f
   const expected = digestsOf(image);
   assert.deepEqual(expected, expected.toSorted().toReversed());
   const [bottom] = expected;
-  lab.registry.addFault({ match: { path: new RegExp(bottom!) }, do: { kind: 'drip', bytesPerSecond: 2000 } });
+  lab.registry.addFault({ match: { path: new RegExp(bottom!) }, do: { kind: 'drip', bytesPerSecond: 100 } });
   const pulled = await lab.pull(lab.registry.push('order', '1', image));
   assert.deepEqual(digestsIn(pulled), expected);
   const done = lab.events.flatMap((event) => (event.kind === 'layer-done' ? [event.layer] : []));
