@@ -15,7 +15,7 @@ const LAYERS: readonly { readonly paths: readonly string[]; readonly maxBytes: n
   { paths: ['lib'], maxBytes: 56 * MiB },
   { paths: ['share/doc', 'share/zoneinfo', 'local/share'], maxBytes: 12 * MiB },
 ];
-const CLI = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const CLI = fileURLToPath(import.meta.resolve('#cli'));
 
 /**
  * Makes an image of files of this machine, serves it from an embedded registry, and pulls it with the command line.

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SluiceError } from './errors.js';
 import type { EventListener } from './events.js';
 import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';

@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, '../..');
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cli/bench': ['src/index', 'bench/own-image'],
+  'src/cli/program': ['src/version'],
   'src/cli/': ['src/index'],
   'src/index': ['src/'],
   'src/sluice': [
@@ -54,6 +55,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/errors': [],
   'src/native': ['src/errors'],
   'src/oci/': ['src/errors'],
+  'src/version': [],
+  'src/source/registry/user-agent': ['src/version'],
   'src/source/': ['src/errors', 'src/events', 'src/oci/'],
   'src/transfer/transfer': [
     'src/errors',

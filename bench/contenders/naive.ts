@@ -28,6 +28,6 @@ export const NAIVE_PULL: Contender = {
 };
 
 function naiveCommand(mode: 'files' | 'registry', words: readonly string[]): Command {
-  const script = fileURLToPath(new URL('../child/naive.js', import.meta.url));
+  const script = fileURLToPath(import.meta.resolve('#bench/naive'));
   return { argv: [process.execPath, script, mode, ...words] };
 }

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { doctor } from '../../src/index.js';
 
 /** The command line that is measured. */
-export const CLI: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const CLI: string = fileURLToPath(import.meta.resolve('#cli'));
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('./', import.meta.resolve('#package')));
 
 /** What a run is measured on and with. */
 export interface Machine {

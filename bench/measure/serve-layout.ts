@@ -11,7 +11,7 @@ export interface Served extends AsyncDisposable {
 
 /** Serves images of an OCI layout. @throws Error when the process ends before it listens */
 export async function serveLayout(layout: string, tags: readonly string[]): Promise<Served> {
-  const script = fileURLToPath(new URL('../child/serve.js', import.meta.url));
+  const script = fileURLToPath(import.meta.resolve('#bench/serve'));
   const child = spawn(process.execPath, [script, layout, ...tags], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const references: string[] = [];

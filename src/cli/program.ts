@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { version } from '../version.js';
 import { reportFailure, reportUsage } from './failure.js';
 import type { BenchOptions } from './bench.js';
 import type { ImportOptions } from './import.js';
@@ -129,12 +129,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
 function createProgram(): Command {
   return new Command('sluice')
     .description('Pulls OCI and Docker images and extracts every layer into a directory of its own.')
-    .version(readVersion())
+    .version(version())
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

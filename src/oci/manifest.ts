@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SluiceError } from '../errors.js';
 import { algorithmOf, digestOf, parseDigest, type Digest } from './digest.js';
 import {

@@ -11,7 +11,7 @@ export interface Pool extends AsyncDisposable {
 /** A thread that had nothing to do for so long is ended. */
 const IDLE_TIMEOUT_MS = 2000;
 
-const WORKER = new URL('../../workers/layer.js', import.meta.url);
+const WORKER = new URL(import.meta.resolve('#worker'));
 
 export function openPool(threads: number, worker: URL = WORKER): Pool {
   const piscina = new Piscina({

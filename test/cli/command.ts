@@ -6,7 +6,7 @@ import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
 import { buildImage, file, layer, type TestImage } from '../../src/testing/index.js';
 import { type Cleanup, isolatedEnvironment, temporaryDirectory } from '../helpers/temporary.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(import.meta.resolve('#cli'));
 /** A command that takes longer hangs. */
 const PATIENCE_MS = 60_000;
 

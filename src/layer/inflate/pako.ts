@@ -1,13 +1,5 @@
-import {
-  Z_BUF_ERROR,
-  Z_NO_FLUSH,
-  Z_OK,
-  Z_STREAM_END,
-  ZStream,
-  zlibInflate,
-  zlibInflateInit2,
-  zlibInflateReset,
-} from 'pako';
+import { createRequire } from 'node:module';
+import type * as Pako from 'pako';
 import type { Inflater, InflateStatus } from './inflater.js';
 
 /** 15 bits of window, and gzip framing alone. */
@@ -15,6 +7,8 @@ const GZIP_WINDOW_BITS = 15 + 16;
 
 /** pako, through its port of zlib's own calls: they write into the caller's buffer and keep what a member left unread. */
 export function openPakoInflater(): Inflater {
+  const { Z_BUF_ERROR, Z_NO_FLUSH, Z_OK, Z_STREAM_END, ZStream, zlibInflate, zlibInflateInit2, zlibInflateReset } =
+    createRequire(import.meta.url)('pako') as typeof Pako; // loaded where it serves alone
   const stream = new ZStream();
   zlibInflateInit2(stream, GZIP_WINDOW_BITS);
   let consumed = 0;

@@ -1,5 +1,5 @@
 import type { ChallengeMemory } from './auth.js';
-import { DEFAULT_TIMEOUTS, openConnections, type Timeouts } from './client.js';
+import type { Connections, Timeouts } from './client.js';
 import type { Dispatch } from './http.js';
 import { createGate } from './limits.js';
 import { systemTiming, type Timing } from './timing.js';
@@ -27,8 +27,11 @@ const BLOB_CONNECTIONS = 16;
 const METADATA_CONNECTIONS_PER_HOST = 2;
 
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
-  const { timeouts = DEFAULT_TIMEOUTS, timing = systemTiming } = options;
-  const connections = openConnections(timeouts);
+  const { timeouts, timing = systemTiming } = options;
+  let opened: Promise<Connections> | null = null;
+  /** undici takes longer to load than the rest of the library. */
+  const connections = (): Promise<Connections> =>
+    (opened ??= import('./client.js').then(({ openConnections }) => openConnections(timeouts)));
   const blobs = createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
   const metadata = createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
   return {
@@ -36,7 +39,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     dispatch: async (request, receive, signal) => {
       const leave = await (request.wanted === 'blob' ? blobs : metadata).enter(request.host, signal);
       try {
-        return await connections.dispatch(request, receive, signal);
+        return await (await connections()).dispatch(request, receive, signal);
       } finally {
         leave();
       }
@@ -44,6 +47,6 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
     tokens: createTokenCache(timing),
     challenges: new Map(),
     rangelessOrigins: new Set(),
-    close: () => connections.close(),
+    close: async () => (await opened)?.close(),
   };
 }

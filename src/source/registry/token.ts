@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SluiceError } from '../../errors.js';
 import { abortError, onAbort, orAborted } from '../abort.js';
 import { parseJson } from './body.js';
