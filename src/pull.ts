@@ -25,6 +25,7 @@ export async function pull(context: PullContext, reference: Reference, settings:
     if (settings.policy === 'never') throw notHere(prepared);
     await using source = openSource(reference, sourceSettings(prepared, events));
     if (found.kind === 'hit' && (await isCurrent(found.image, source, signal))) return answerHit(found.image, events);
+    context.engine.pool.warm();
     const image = await resolve(source, prepared, events, signal);
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
     const layers = await transferLayers(image, transfer);

@@ -28,7 +28,7 @@ export async function withSession<T>(
   signal: AbortSignal,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const report = openReport(options);
+  const report = await openReport(options);
   try {
     await using sluice = await Sluice.open(openOptions(options));
     for (const message of sluice.notices) report.onEvent({ kind: 'notice', image: '', level: 'warn', message });

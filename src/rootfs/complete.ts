@@ -12,7 +12,7 @@ import {
   readDirectoryStat,
   writeDirectoryStat,
 } from './directory-stat.js';
-import { readSidecarFile } from './sidecar-file.js';
+import { readImpliedDirectories } from './sidecar-file.js';
 
 /** A layer of the chain while the layers above it are completed. */
 interface Link {
@@ -49,10 +49,8 @@ function completeLayer(chain: readonly Link[]): { readonly layer: CompletedLayer
   const { place, view, said } = chain.at(-1)!;
   const warnings = createWarnings();
   let isChanged = false;
-  for (const item of readSidecarFile(place.sidecar)) {
-    if (item.kind !== 'entry' || !item.isImplied) continue;
-    const { path } = item;
-    const stat = search(chain, path, item.isFolded, warnings);
+  for (const { path, isFolded } of readImpliedDirectories(place.sidecar)) {
+    const stat = search(chain, path, isFolded, warnings);
     said.set(path.toString('latin1'), stat);
     if (place.stat === 'sidecar') continue;
     const held = readDirectoryStat(view.tree, path);

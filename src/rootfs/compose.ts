@@ -6,7 +6,7 @@ import { Tree } from '../layer/tree.js';
 import { readUmask } from '../layer/umask.js';
 import type { Warnings } from '../layer/warnings.js';
 import { native } from '../native.js';
-import { IMPLIED_LINE, type SidecarDeferred, type SidecarEntry, type SidecarItem } from '../oci/sidecar.js';
+import type { SidecarDeferred, SidecarEntry, SidecarItem } from '../oci/sidecar.js';
 import { openControl } from '../transfer/control.js';
 import type { ComposeTask, LayerPlace } from '../transfer/rootfs-tasks.js';
 import { completeLayers } from './complete.js';
@@ -16,7 +16,7 @@ import { hideBelow } from './hide.js';
 import { InodeNames } from './inode-names.js';
 import { foldedMarker, type Marker, readMarker } from './markers.js';
 import { RealTree } from './real-tree.js';
-import { readSidecarFile, sidecarHolds } from './sidecar-file.js';
+import { hasImpliedDirectories, readSidecarFile } from './sidecar-file.js';
 
 /**
  * Builds one root file system of an image's layers, bottom to top, with the writer that extracts layers (W8): so names
@@ -40,7 +40,7 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
     addon.writerClose(writer);
   }
   // Directories that nothing but names of their children made: they are what P3 calls them when no layer has them.
-  if (sidecarHolds(sidecar, `\n${IMPLIED_LINE}\n`)) {
+  if (hasImpliedDirectories(sidecar)) {
     const itself = { digest: 'composed', directory: root, sidecar, stat };
     completeLayers({ kind: 'complete', layers: [itself], implied: [itself.digest], sync: false });
   }

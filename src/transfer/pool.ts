@@ -1,4 +1,4 @@
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { SluiceError } from '../errors.js';
 import type { Outcome, Task, TaskFacts } from './protocol.js';
 
@@ -6,14 +6,49 @@ import type { Outcome, Task, TaskFacts } from './protocol.js';
 export interface Pool extends AsyncDisposable {
   /** Runs one task; a failure is an outcome, never a rejection. */
   run<Kind extends Task['kind']>(task: Extract<Task, { readonly kind: Kind }>): Promise<Outcome<TaskFacts[Kind]>>;
+  /** Starts threads for a layer in an empty pool, while its first byte is still on its way. */
+  warm(): void;
 }
 
 /** A thread that had nothing to do for so long is ended. */
 const IDLE_TIMEOUT_MS = 2000;
 
+/** Both halves of a layer. */
+const WARM_THREADS = 2;
+
 const WORKER = new URL(import.meta.resolve('#worker'));
 
 export function openPool(threads: number, worker: URL = WORKER): Pool {
+  let opened: Promise<Piscina> | null = null;
+  /** A task must not get a new thread while one starts for it. */
+  let warming: Promise<unknown> = Promise.resolve();
+  const open = (): Promise<Piscina> => (opened ??= openPiscina(threads, worker));
+
+  const warm = async (): Promise<void> => {
+    const piscina = await open();
+    if (piscina.threads.length > 0) return;
+    const nothing: Task = { kind: 'discard', paths: [] };
+    await Promise.allSettled(Array.from({ length: Math.min(threads, WARM_THREADS) }, () => piscina.run(nothing)));
+  };
+  return {
+    run: async (task) => {
+      try {
+        await warming;
+        return await (await open()).run(task);
+      } catch (error) {
+        const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
+        return { kind: 'failed', error: failure.toData(), warnings: [] };
+      }
+    },
+    warm: () => {
+      warming = Promise.allSettled([warming, warm()]);
+    },
+    [Symbol.asyncDispose]: async () => (await opened)?.destroy(),
+  };
+}
+
+async function openPiscina(threads: number, worker: URL): Promise<Piscina> {
+  const { Piscina } = await import('piscina');
   const piscina = new Piscina({
     filename: worker.href,
     minThreads: 0,
@@ -23,15 +58,5 @@ export function openPool(threads: number, worker: URL = WORKER): Pool {
   });
   // A thread that fails outside a task: its tasks reject, and the next one gets a new thread.
   piscina.on('error', () => undefined);
-  return {
-    run: async (task) => {
-      try {
-        return await piscina.run(task);
-      } catch (error) {
-        const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
-        return { kind: 'failed', error: failure.toData(), warnings: [] };
-      }
-    },
-    [Symbol.asyncDispose]: () => piscina.destroy(),
-  };
+  return piscina;
 }
