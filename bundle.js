@@ -7,30 +7,37 @@ const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.
 /** Loaded faster as one file; the others are loaded when they are needed, or bring files of their own. */
 const BUNDLED = ['zod'];
 
-const { metafile } = await build({
-  entryPoints: {
-    index: 'src/index.ts',
-    testing: 'src/testing/index.ts',
-    main: 'src/cli/main.ts',
-    worker: 'workers/layer.ts',
-    'bench-naive': 'bench/child/naive.ts',
-    'bench-serve': 'bench/child/serve.ts',
-  },
+const external = [...Object.keys({ ...dependencies, ...optionalDependencies }), '#*'].filter(
+  (name) => !BUNDLED.includes(name),
+);
+const options = {
   outdir: 'dist/lib',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.18',
-  external: [...Object.keys({ ...dependencies, ...optionalDependencies }), '#*'].filter(
-    (name) => !BUNDLED.includes(name),
-  ),
+  external,
   metafile: true,
   logLevel: 'warning',
-});
+};
+/** Each of these is a program of its own, and as few files as its lazy parts let it be. */
+const bundles = await Promise.all([
+  build({ ...options, splitting: true, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
+  build({ ...options, splitting: true, entryPoints: { main: 'src/cli/main.ts' } }),
+  build({
+    ...options,
+    entryPoints: {
+      worker: 'workers/layer.ts',
+      'bench-naive': 'bench/child/naive.ts',
+      'bench-serve': 'bench/child/serve.ts',
+    },
+  }),
+]);
 
 const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []),
+  bundles
+    .flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    .flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []),
 );
 const notices = [...packages].toSorted().map((name) => {
   const folder = `node_modules/${name}`;

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import type { ErrorData } from './errors.js';
+import type { Span } from './spans.js';
 
 /** Why an image is not answered from the store (compat F11). */
 export type MissReason =
@@ -47,6 +48,13 @@ export type SluiceEvent =
     }
   | { readonly kind: 'layer-failed'; readonly image: string; readonly layer: string; readonly error: ErrorData }
   | { readonly kind: 'committed'; readonly image: string }
+  | {
+      /** A step that has ended, of a pull with the option `trace`; those of a layer's threads come when it ends. */
+      readonly kind: 'span';
+      readonly image: string;
+      readonly layer?: string;
+      readonly span: Span;
+    }
   | {
       /** A rule had something to warn of: once a rule and layer, with the count and the first 20 in full. */
       readonly kind: 'warning';

@@ -4,6 +4,7 @@ export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
+export type { Span, SpanName } from './spans.js';
 export type { OpenOptions, Policy, PullOptions } from './options.js';
 export type { Digest } from './oci/digest.js';
 export type { ImageConfig } from './oci/manifest.js';

@@ -47,6 +47,8 @@ export interface PullOptions {
   readonly privilegedXattrs?: boolean;
   /** False: do not sync; for stores that need not survive a power failure. */
   readonly sync?: boolean;
+  /** Also emit `span` events, which say when each step ran in which thread. */
+  readonly trace?: boolean;
   /** Largest manifest or index in bytes. */
   readonly maxManifestBytes?: number;
   /** Largest image config in bytes. */
@@ -87,6 +89,7 @@ const pullSchema = z.strictObject({
   onMissingXattr: z.enum(['error', 'record']).default('error'),
   privilegedXattrs: z.boolean().default(false),
   sync: z.boolean().default(true),
+  trace: z.boolean().default(false),
   maxManifestBytes: bytes(4 * MiB),
   maxConfigBytes: bytes(8 * MiB),
   name: z.string().optional(),
@@ -116,6 +119,7 @@ export interface PullSettings {
   readonly onMissingXattr: 'error' | 'record';
   readonly privilegedXattrs: boolean;
   readonly sync: boolean;
+  readonly trace: boolean;
   readonly maxManifestBytes: number;
   readonly maxConfigBytes: number;
   readonly name: string | undefined;

@@ -5,6 +5,7 @@ import type { Reference } from './oci/reference.js';
 import type { PullSettings } from './options.js';
 import { flightKey, preparePull, type Pull, type PullContext } from './prepare.js';
 import { completeImage } from './rootfs/complete-image.js';
+import { timed, type Span } from './spans.js';
 import { openSource } from './source/open-source.js';
 import { resolveImage } from './source/resolve.js';
 import type { Source } from './source/source.js';
@@ -26,11 +27,14 @@ export async function pull(context: PullContext, reference: Reference, settings:
     await using source = openSource(reference, sourceSettings(prepared, events));
     if (found.kind === 'hit' && (await isCurrent(found.image, source, signal))) return answerHit(found.image, events);
     context.engine.pool.warm();
-    const image = await resolve(source, prepared, events, signal);
+    const record = recorder(prepared, events);
+    const image = await timed('resolve', record, () => resolve(source, prepared, events, signal));
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
     const layers = await transferLayers(image, transfer);
-    const composeLinks = await completeImage(image, layers, transfer);
-    const pulled = await context.engine.store.commitImage(prepared.key, image, layers, { composeLinks });
+    const pulled = await timed('commit', record, async () => {
+      const composeLinks = await completeImage(image, layers, transfer);
+      return context.engine.store.commitImage(prepared.key, image, layers, { composeLinks });
+    });
     events.emit({ kind: 'committed', image: prepared.key });
     return pulled;
   });
@@ -83,6 +87,11 @@ async function resolve(
   checkPackedBytes(layers, settings);
   events.emit({ kind: 'resolved', image: key, digest: image.manifest.digest, platform: image.platform, layers });
   return image;
+}
+
+/** Tells of the image's own steps, where the pull is traced. */
+function recorder({ key, settings }: Pull, events: Events): ((span: Span) => void) | null {
+  return settings.trace ? (span) => events.emit({ kind: 'span', image: key, span }) : null;
 }
 
 /** Before the first byte of a blob is asked for (extraction B1, registry R99). */

@@ -24,6 +24,7 @@ export interface TransferOptions extends CommonOptions, Partial<Budget> {
   readonly onMissingXattr?: 'error' | 'record';
   readonly privilegedXattrs?: boolean;
   readonly sync: boolean;
+  readonly trace?: string;
   readonly maxManifestBytes?: number;
   readonly maxConfigBytes?: number;
 }
@@ -68,6 +69,7 @@ export function addTransferOptions(command: Command): Command {
     )
     .option('--privileged-xattrs', 'set security.*, trusted.* and system.* attributes where permitted')
     .option('--no-sync', 'do not sync; for stores that need not survive a power failure')
+    .option('--trace <file>', 'write when each thread did what, as Chrome trace events, which Perfetto opens')
     .option('--max-compressed-bytes <n>', 'largest sum of packed layers (K, M, G: KiB, MiB, GiB)', parseBytes)
     .option('--max-unpacked-bytes <n>', 'largest sum of layers, unpacked', parseBytes)
     .option('--max-file-bytes <n>', 'largest file', parseBytes)

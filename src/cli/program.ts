@@ -39,7 +39,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .description('bring an image of a registry into the store')
     .addOption(new Option('-i, --image', 'without effect').hideHelp())
     .action((name: string, options: TransferOptions) =>
-      run(options, async () => (await import('./pull.js')).pull(name, options, signal)),
+      run(options, async () => (await import('./commands.js')).pull(name, options, signal)),
     );
 
   addTransferOptions(addCommonOptions(program.command('import')))
@@ -48,20 +48,20 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .option('--from <file>', 'file with one source a line, - for standard input')
     .option('--name <reference>', 'reference to record the image of an OCI layout under')
     .action((sources: string[], options: ImportOptions) =>
-      run(options, async () => (await import('./import.js')).importImages(sources, options, signal)),
+      run(options, async () => (await import('./commands.js')).importImages(sources, options, signal)),
     );
 
   addCommonOptions(program.command('ls'))
     .description('list the images of the store')
     .option('-a, --all', 'also rows that another program wrote')
-    .action((options: ListOptions) => run(options, async () => (await import('./ls.js')).list(options)));
+    .action((options: ListOptions) => run(options, async () => (await import('./commands.js')).list(options)));
 
   addCommonOptions(program.command('inspect'))
     .argument('<reference>', 'reference of an image in the store')
     .description('print digests, config and layers of an image as JSON')
     .option('--platform <os/arch[/variant]>', 'platform of the image, or any (default: this machine)')
     .action((reference: string, options: InspectOptions) =>
-      run(options, async () => (await import('./inspect.js')).inspect(reference, options)),
+      run(options, async () => (await import('./commands.js')).inspect(reference, options)),
     );
 
   addImageOptions(addCommonOptions(program.command('layers')))
@@ -72,7 +72,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
       'print them as a lowerdir= option of fuse-overlayfs, which knows whiteouts as files, and colons in names from 1.15 on',
     )
     .action((reference: string, options: LayersOptions) =>
-      run(options, async () => (await import('./layers.js')).layers(reference, options)),
+      run(options, async () => (await import('./commands.js')).layers(reference, options)),
     );
 
   addCommonOptions(program.command('mtree'))
@@ -81,7 +81,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .option('-L, --layer-path <dir>', 'directory that takes the place of HOME/layers')
     .option('--host', "only what mtree -p finds in the layer's directory on this machine")
     .action((digest: string, options: MtreeOptions) =>
-      run(options, async () => (await import('./mtree.js')).mtree(digest, options)),
+      run(options, async () => (await import('./commands.js')).mtree(digest, options)),
     );
 
   addImageOptions(addCommonOptions(program.command('rootfs')))
@@ -90,7 +90,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .description("compose an image's layers into one root file system, with its sidecar DIR.mtree")
     .option('--no-sync', 'do not sync')
     .action((reference: string, directory: string, options: RootfsCommandOptions) =>
-      run(options, async () => (await import('./rootfs.js')).rootfs(reference, directory, options, signal)),
+      run(options, async () => (await import('./commands.js')).rootfs(reference, directory, options, signal)),
     );
 
   addImageOptions(addCommonOptions(program.command('export')))
@@ -98,12 +98,12 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .argument('<file>', 'archive to write, - for standard output')
     .description("write an image's root file system as a tar, with true owners, modes and devices")
     .action((reference: string, file: string, options: RootfsCommandOptions) =>
-      run(options, async () => (await import('./export.js')).exportTar(reference, file, options, signal)),
+      run(options, async () => (await import('./commands.js')).exportTar(reference, file, options, signal)),
     );
 
   addCommonOptions(program.command('doctor'))
     .description('print what this machine has of what Sluice needs')
-    .action((options: CommonOptions) => run(options, async () => (await import('./doctor.js')).doctor(options)));
+    .action((options: CommonOptions) => run(options, async () => (await import('./commands.js')).doctor(options)));
 
   program
     .command('bench')
@@ -115,7 +115,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .option('--json', 'print the samples as one JSON value')
     .option('-q, --quiet', 'print errors and nothing else on standard error')
     .action((source: string, options: BenchOptions) =>
-      run(options, async () => (await import('./bench.js')).bench(source, options, signal)),
+      run(options, async () => (await import('./commands.js')).bench(source, options, signal)),
     );
 
   try {

@@ -11,6 +11,7 @@ import {
 import type { CommonOptions, TransferOptions } from './options.js';
 import { openReport } from './report/open-report.js';
 import type { Report } from './report/report.js';
+import { openTrace } from './trace.js';
 
 /** A store that is open while a command brings images into it. */
 export interface Session {
@@ -29,10 +30,16 @@ export async function withSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const report = await openReport(options);
+  using trace = options.trace === undefined ? null : openTrace(options.trace);
   try {
     await using sluice = await Sluice.open(openOptions(options));
     for (const message of sluice.notices) report.onEvent({ kind: 'notice', image: '', level: 'warn', message });
-    sluice.subscribe(eachOnce((event) => report.onEvent(event)));
+    sluice.subscribe(
+      eachOnce((event) => {
+        if (event.kind === 'span') trace?.add(event);
+        else report.onEvent(event);
+      }),
+    );
     return await work({ report, bring: (source, name) => bring({ sluice, report, options, signal }, source, name) });
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -95,7 +102,7 @@ const SAME: readonly (keyof TransferOptions & keyof PullOptions)[] = [
 
 function pullOptions(options: TransferOptions, source: string): PullOptions {
   const plainHttp = options.plainHttp ? hostsOf(source) : [];
-  return { ...pick(options, SAME), budget: pick(options, BUDGET), plainHttp };
+  return { ...pick(options, SAME), budget: pick(options, BUDGET), plainHttp, trace: options.trace !== undefined };
 }
 
 function hostsOf(source: string): string[] {

@@ -4,6 +4,7 @@ import type { Control } from '../transfer/control.js';
 import type { LayerBlob } from '../transfer/protocol.js';
 import { openRing } from '../transfer/ring.js';
 import type { Stage } from './stage.js';
+import { UNTRACED, type Tracer } from './tracer.js';
 
 /** Bytes handed on at once: small enough that an abort is seen soon and the ring's room comes back early. */
 const CHUNK_BYTES = 256 * 1024;
@@ -18,9 +19,10 @@ export function readBlob(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
+  tracer: Tracer = UNTRACED,
 ): void {
-  if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk);
-  else readFile(blob, control, stage, onChunk);
+  if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk, tracer);
+  else readFile(blob, control, stage, onChunk, tracer);
   stage.end();
 }
 
@@ -29,11 +31,12 @@ function readRing(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
+  tracer: Tracer,
 ): void {
   const ring = openRing(buffer);
   let total = 0;
   for (;;) {
-    const bytes = ring.read();
+    const bytes = tracer.span('wait', ring.read);
     if (bytes === 'aborted' || control.isAborted()) throw aborted();
     if (bytes === null) return;
     const chunk = bytes.length > CHUNK_BYTES ? bytes.subarray(0, CHUNK_BYTES) : bytes;
@@ -48,6 +51,7 @@ function readFile(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
+  tracer: Tracer,
 ): void {
   const doing = `reading "${path}"`;
   const attempt = <T>(step: () => T): T => {
@@ -62,7 +66,9 @@ function readFile(
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (let total = 0; total < length;) {
       if (control.isAborted()) throw aborted();
-      const size = attempt(() => readSync(file, buffer, 0, Math.min(CHUNK_BYTES, length - total), offset + total));
+      const size = tracer.span('read', () =>
+        attempt(() => readSync(file, buffer, 0, Math.min(CHUNK_BYTES, length - total), offset + total)),
+      );
       if (size === 0) return;
       stage.push(size === CHUNK_BYTES ? buffer : buffer.subarray(0, size));
       onChunk((total += size));

@@ -5,6 +5,7 @@ import { createDecompress } from './decompress.js';
 import type { Meter } from './meter.js';
 import type { Decompress, SlabStage, Stage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
+import { UNTRACED, type Tracer } from './tracer.js';
 import type { Warnings } from './warnings.js';
 
 export interface DecodeOptions {
@@ -14,6 +15,7 @@ export interface DecodeOptions {
   readonly decoder: DecoderName;
   readonly meter: Meter;
   readonly warnings: Warnings;
+  readonly tracer?: Tracer;
   /** Called once, when it is known what the bytes really are. */
   readonly open: (compression: LayerCompression) => SlabStage;
   /** Called when decompressing has failed; throws the earlier fault of what was handed on, where there is one. */
@@ -28,6 +30,7 @@ export function createDecode({
   decoder,
   meter,
   warnings,
+  tracer = UNTRACED,
   open,
   settle,
 }: DecodeOptions): Decode {
@@ -46,7 +49,11 @@ export function createDecode({
       meter.stream(produced, consumed);
     },
   });
-  const verifier = createBlobVerifier(digest, sizeBytes, settle ? createSettled(decompress, settle) : decompress);
+  const inflate: Stage = {
+    push: (bytes) => tracer.span('inflate', () => decompress.push(bytes)),
+    end: () => tracer.span('inflate', () => decompress.end()),
+  };
+  const verifier = createBlobVerifier(digest, sizeBytes, settle ? createSettled(inflate, settle) : inflate, tracer);
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),

@@ -7,6 +7,7 @@ import { createDecode } from './decode.js';
 import { createMeter } from './meter.js';
 import { createSlab } from './stage.js';
 import { discardTree, layerError, openStagedLayer } from './staged-layer.js';
+import { createTracer, type Tracer } from './tracer.js';
 import { createDiffIdVerifier } from './verify.js';
 import { createWarnings, type Warnings } from './warnings.js';
 
@@ -17,37 +18,41 @@ import { createWarnings, type Warnings } from './warnings.js';
  */
 export function extractLayer(task: ExtractTask, read: typeof readBlob = readBlob): Outcome {
   const warnings = createWarnings();
+  const tracer = createTracer(task.isTraced);
   const usage = openUsage(task.usage);
   try {
-    return { kind: 'done', facts: extract(task, { usage, warnings, read }), warnings: warnings.list() };
+    const facts = extract(task, { usage, warnings, tracer, read });
+    return { kind: 'done', facts, warnings: warnings.list(), spans: tracer.list() };
   } catch (error) {
     usage.release();
     discardTree(task.staging);
-    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list() };
+    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list(), spans: tracer.list() };
   }
 }
 
 interface Surroundings {
   readonly usage: Usage;
   readonly warnings: Warnings;
+  readonly tracer: Tracer;
   readonly read: typeof readBlob;
 }
 
-function extract(task: ExtractTask, { usage, warnings, read }: Surroundings): LayerFacts {
+function extract(task: ExtractTask, { usage, warnings, tracer, read }: Surroundings): LayerFacts {
   const control = openControl(task.control);
   const digest = parseDigest(task.digest);
   const diffId = parseDigest(task.diffId);
   const meter = createMeter(task.budget, usage);
-  const staged = openStagedLayer(task, { meter, warnings });
+  const staged = openStagedLayer(task, { meter, warnings, tracer });
   try {
     const { apply } = staged;
-    const verified = createDiffIdVerifier(diffId, createSlab(apply));
-    const decode = createDecode({ ...task, digest, meter, warnings, open: () => verified });
+    const verified = createDiffIdVerifier(diffId, createSlab(apply), tracer);
+    const decode = createDecode({ ...task, digest, meter, warnings, tracer, open: () => verified });
     try {
-      read(task.blob, control, decode, (packedBytes) => {
+      const report = (packedBytes: number): void => {
         control.reportBytes(packedBytes, decode.unpackedBytes);
         control.reportEntries(apply.entries);
-      });
+      };
+      read(task.blob, control, decode, report, tracer);
     } finally {
       decode.close();
     }

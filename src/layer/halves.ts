@@ -10,6 +10,7 @@ import { createDecode } from './decode.js';
 import { createMeter } from './meter.js';
 import { createSlab, type Stage } from './stage.js';
 import { discardTree, layerError, openStagedLayer } from './staged-layer.js';
+import { createTracer, type Tracer } from './tracer.js';
 import { createDiffIdVerifier } from './verify.js';
 import { createWarnings, type Warnings } from './warnings.js';
 
@@ -23,15 +24,16 @@ export function decodeLayer(
   { read = readBlob, isAlone = false }: { readonly read?: typeof readBlob; readonly isAlone?: boolean } = {},
 ): Outcome<null> {
   const warnings = createWarnings();
+  const tracer = createTracer(task.isTraced);
   const usage = openUsage(task.usage);
   const slabs = openSlabProducer(task.slabs);
   try {
-    decode(task, { slabs, usage, warnings, read, isAlone });
-    return { kind: 'done', facts: null, warnings: warnings.list() };
+    decode(task, { slabs, usage, warnings, tracer, read, isAlone });
+    return { kind: 'done', facts: null, warnings: warnings.list(), spans: tracer.list() };
   } catch (error) {
     slabs.fail();
     usage.release();
-    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list() };
+    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list(), spans: tracer.list() };
   }
 }
 
@@ -39,11 +41,12 @@ interface Decoding {
   readonly slabs: SlabProducer;
   readonly usage: Usage;
   readonly warnings: Warnings;
+  readonly tracer: Tracer;
   readonly read: typeof readBlob;
   readonly isAlone: boolean;
 }
 
-function decode(task: DecodeTask, { slabs, usage, warnings, read, isAlone }: Decoding): void {
+function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read, isAlone }: Decoding): void {
   const control = openControl(task.control);
   const digest = parseDigest(task.digest);
   const diffId = parseDigest(task.diffId);
@@ -52,15 +55,18 @@ function decode(task: DecodeTask, { slabs, usage, warnings, read, isAlone }: Dec
     digest,
     meter: createMeter(task.budget, usage),
     warnings,
+    tracer,
     open: (compression) => {
       const isHashed = isLighterToDecode(compression);
       slabs.setHashed(isHashed);
-      return isHashed ? createDiffIdVerifier(diffId, slabs) : slabs;
+      const filled = { ...slabs, slab: () => tracer.span('wait', slabs.slab) };
+      return isHashed ? createDiffIdVerifier(diffId, filled, tracer) : filled;
     },
     ...(!isAlone && { settle: slabs.settle }),
   });
   try {
-    read(task.blob, control, stage, (packedBytes) => control.reportBytes(packedBytes, stage.unpackedBytes));
+    const report = (packedBytes: number): void => control.reportBytes(packedBytes, stage.unpackedBytes);
+    read(task.blob, control, stage, report, tracer);
   } finally {
     stage.close();
   }
@@ -77,16 +83,18 @@ function isLighterToDecode(compression: LayerCompression): boolean {
 /** The second half: slabs of tar bytes become the staging tree. @see decodeLayer */
 export function applyLayer(task: ApplyTask): Outcome {
   const warnings = createWarnings();
+  const tracer = createTracer(task.isTraced);
   const usage = openUsage(task.usage);
   const slabs = openSlabConsumer(task.slabs);
   try {
-    return { kind: 'done', facts: apply(task, { slabs, usage, warnings }), warnings: warnings.list() };
+    const facts = apply(task, { slabs, usage, warnings, tracer });
+    return { kind: 'done', facts, warnings: warnings.list(), spans: tracer.list() };
   } catch (error) {
     const failure = layerError(error, task);
     slabs.answer(isImageFault(failure.code) ? 'refused' : 'stopped');
     usage.release();
     discardTree(task.staging);
-    return { kind: 'failed', error: failure.toData(), warnings: warnings.list() };
+    return { kind: 'failed', error: failure.toData(), warnings: warnings.list(), spans: tracer.list() };
   }
 }
 
@@ -94,17 +102,19 @@ interface Applying {
   readonly slabs: SlabConsumer;
   readonly usage: Usage;
   readonly warnings: Warnings;
+  readonly tracer: Tracer;
 }
 
-function apply(task: ApplyTask, { slabs, usage, warnings }: Applying): LayerFacts {
+function apply(task: ApplyTask, { slabs, usage, warnings, tracer }: Applying): LayerFacts {
   const control = openControl(task.control);
   const diffId = parseDigest(task.diffId);
-  const staged = openStagedLayer(task, { meter: createMeter(task.budget, usage), warnings });
+  const staged = openStagedLayer(task, { meter: createMeter(task.budget, usage), warnings, tracer });
   try {
-    const verified = createDiffIdVerifier(diffId, createSlab(staged.apply));
+    const verified = createDiffIdVerifier(diffId, createSlab(staged.apply), tracer);
     const stage = (): Stage => (slabs.isHashed() ? staged.apply : verified);
     let unpackedBytes = 0;
-    for (let bytes = slabs.read(); bytes; bytes = slabs.read()) {
+    const next = (): Uint8Array | null => tracer.span('wait', slabs.read);
+    for (let bytes = next(); bytes; bytes = next()) {
       if (control.isAborted()) throw new SluiceError('ABORTED', 'extracting the layer: cancelled');
       stage().push(bytes);
       unpackedBytes += bytes.length;

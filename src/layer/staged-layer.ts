@@ -8,6 +8,7 @@ import type { ApplyWork, LayerFacts } from '../transfer/protocol.js';
 import { createApply, type Apply } from './apply.js';
 import { FLAG } from './commands.js';
 import type { Meter } from './meter.js';
+import type { Tracer } from './tracer.js';
 import { Tree } from './tree.js';
 import { readUmask } from './umask.js';
 import type { Warnings } from './warnings.js';
@@ -26,7 +27,7 @@ export interface StagedLayer {
 
 export function openStagedLayer(
   task: ApplyWork,
-  { meter, warnings }: { readonly meter: Meter; readonly warnings: Warnings },
+  { meter, warnings, tracer }: { readonly meter: Meter; readonly warnings: Warnings; readonly tracer: Tracer },
 ): StagedLayer {
   const addon = native();
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
@@ -40,13 +41,22 @@ export function openStagedLayer(
     warnings,
   });
   return {
-    apply,
+    apply: {
+      push: (bytes) => tracer.span('apply', () => apply.push(bytes)),
+      end: () => tracer.span('apply', () => apply.end()),
+      get entries() {
+        return apply.entries;
+      },
+      get composeRequired() {
+        return apply.composeRequired;
+      },
+    },
     finish: (unpackedBytes) => {
       const facts = { unpackedBytes, entries: apply.entries, composeRequired: apply.composeRequired };
       const digests = { digest: parseDigest(task.digest), diffId: parseDigest(task.diffId) };
       const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
-      addon.writerFinish(writer, bytesOf(SIDECAR), head);
-      if (task.sync) syncFileSystem(task.staging);
+      tracer.span('second pass', () => addon.writerFinish(writer, bytesOf(SIDECAR), head));
+      if (task.sync) tracer.span('sync', () => syncFileSystem(task.staging));
       return facts;
     },
     close: () => addon.writerClose(writer),

@@ -1,12 +1,13 @@
 import { isImageFault, SluiceError, type ErrorCode } from '../errors.js';
 import { algorithmOf, createDigestHash, type Digest } from '../oci/digest.js';
 import type { SlabStage, Stage } from './stage.js';
+import { UNTRACED, type Tracer } from './tracer.js';
 
 /**
  * Verifies the blob as it passes: its digest and its exact size (extraction D1). When the image's own bytes are refused
  * further on, the rest is still read and hashed, so that damage on the way shows as `DIGEST_MISMATCH` (D5).
  */
-export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stage): Stage {
+export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stage, tracer: Tracer = UNTRACED): Stage {
   const hash = createDigestHash(algorithmOf(digest));
   let received = 0;
   let refusal: SluiceError | null = null;
@@ -28,7 +29,7 @@ export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stag
           expected: String(sizeBytes),
         });
       }
-      hash.update(bytes);
+      tracer.span('hash', () => hash.update(bytes));
       if (!refusal) guarded(() => next.push(bytes));
     },
     end() {
@@ -48,17 +49,17 @@ export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stag
 }
 
 /** Verifies the uncompressed stream, trailing bytes included (extraction D2). */
-export function createDiffIdVerifier(diffId: Digest, next: SlabStage): SlabStage {
+export function createDiffIdVerifier(diffId: Digest, next: SlabStage, tracer: Tracer = UNTRACED): SlabStage {
   const hash = createDigestHash(algorithmOf(diffId));
   return {
     slab: () => next.slab(),
     emit(length) {
-      hash.update(next.slab().subarray(0, length));
+      tracer.span('hash', () => hash.update(next.slab().subarray(0, length)));
       next.emit(length);
     },
     isHungry: () => next.isHungry(),
     push(bytes) {
-      hash.update(bytes);
+      tracer.span('hash', () => hash.update(bytes));
       next.push(bytes);
     },
     end() {

@@ -46,13 +46,14 @@ export function startExtraction(
 
 /** What came first in the stream of bytes counts, as in one thread: the decoding half may have been far ahead. */
 export function joinHalves(decoded: Outcome<null>, applied: Outcome): Outcome {
-  const warnings = [...decoded.warnings, ...applied.warnings];
-  if (applied.kind === 'done' && decoded.kind === 'done') return { ...applied, warnings };
-  if (applied.kind === 'done') return { ...(decoded as Outcome & { kind: 'failed' }), warnings };
-  if (decoded.kind === 'done') return { ...applied, warnings };
+  const spans = [...(decoded.spans ?? []), ...(applied.spans ?? [])];
+  const said = { warnings: [...decoded.warnings, ...applied.warnings], ...(spans.length > 0 && { spans }) };
+  if (applied.kind === 'done' && decoded.kind === 'done') return { ...applied, ...said };
+  if (applied.kind === 'done') return { ...(decoded as Outcome & { kind: 'failed' }), ...said };
+  if (decoded.kind === 'done') return { ...applied, ...said };
   const { code } = applied.error;
   const isDecodeFirst = code === 'ABORTED' || (isImageFault(code) && OUTWEIGHS_REFUSAL.has(decoded.error.code));
-  return { ...(isDecodeFirst ? decoded : applied), warnings };
+  return { ...(isDecodeFirst ? decoded : applied), ...said };
 }
 
 /** The blob itself is at fault, and so it says nothing what stands in it (extraction D5). */

@@ -1,6 +1,7 @@
 import type { ErrorData } from '../errors.js';
 import type { WarningPlace } from '../events.js';
 import type { CompletedLayer, RootfsTask } from './rootfs-tasks.js';
+import type { Span } from '../spans.js';
 
 /** The decoders a caller may ask for. */
 export type DecoderName = 'auto' | 'isal' | 'zlib' | 'pako';
@@ -35,6 +36,8 @@ export interface LayerTask {
   /** The descriptor's size in bytes. */
   readonly sizeBytes: number;
   readonly budget: Budget;
+  /** Whether to keep when each step ran. */
+  readonly isTraced?: boolean;
 }
 
 /** From packed bytes to tar bytes. */
@@ -116,6 +119,12 @@ export interface LayerFacts {
   readonly composeRequired: boolean;
 }
 
-export type Outcome<Facts = LayerFacts> =
-  | { readonly kind: 'done'; readonly facts: Facts; readonly warnings: readonly Warning[] }
-  | { readonly kind: 'failed'; readonly error: ErrorData; readonly warnings: readonly Warning[] };
+/** What a task has to say, however it ends. */
+interface Report {
+  readonly warnings: readonly Warning[];
+  /** Of a traced layer. */
+  readonly spans?: readonly Span[];
+}
+
+export type Outcome<Facts = LayerFacts> = Report &
+  ({ readonly kind: 'done'; readonly facts: Facts } | { readonly kind: 'failed'; readonly error: ErrorData });

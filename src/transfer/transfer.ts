@@ -11,6 +11,7 @@ import type { Pool } from './pool.js';
 import type { LayerFacts, Outcome, StatFormat } from './protocol.js';
 import { createRing, type RingProducer } from './ring.js';
 import type { Announced, Schedule, Turn } from './schedule.js';
+import { timed, type Span } from '../spans.js';
 import { openUsage } from './usage.js';
 
 const MiB = 1024 * 1024;
@@ -109,6 +110,7 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
     settings.pipeline,
     settings.privilegedXattrs,
     settings.sync,
+    settings.trace,
   ]);
   announced.leave();
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
@@ -145,11 +147,14 @@ async function fetchLayer(
     events.emit({ kind: 'layer-present', image, layer: wanted.digest });
     return byAnother;
   }
-  const turn = await announced.waitForTurn(settings.pipeline, signal);
+  const record = recorder(layer, transfer);
+  const turn = await timed('wait', record, () => announced.waitForTurn(settings.pipeline, signal));
   events.emit({ kind: 'layer-start', image, layer: wanted.digest });
   const staging = await engine.store.openStaging(wanted.digest, location);
   const facts = await extractInto(staging, layer, { ...transfer, turn });
-  const stored = await engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync });
+  const stored = await timed('commit', record, () =>
+    engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync }),
+  );
   const { packedBytes, unpackedBytes, entries } = stored;
   events.emit({ kind: 'layer-done', image, layer: wanted.digest, packedBytes, unpackedBytes, entries });
   return stored;
@@ -203,6 +208,7 @@ async function extractFrom(
     walk: engine.walk,
     folds: location.facts?.foldsNames ?? false,
     sync: settings.sync,
+    isTraced: settings.trace,
   };
   const extraction = startExtraction(engine.pool, work, turn.pipeline);
   turn.follow(() => extraction.progress().packedBytes);
@@ -230,7 +236,10 @@ async function feedWhile(
   transfer: Running,
 ): Promise<LayerFacts> {
   const stop = new AbortController();
-  const fed = feedRing(ring, reader, layer.descriptor.size, AbortSignal.any([transfer.signal, stop.signal])).then(
+  const signal = AbortSignal.any([transfer.signal, stop.signal]);
+  const fed = timed('download', recorder(layer, transfer), () =>
+    feedRing(ring, reader, layer.descriptor.size, signal),
+  ).then(
     () => null,
     (error: unknown) => {
       ring.abort();
@@ -256,8 +265,15 @@ function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }
   for (const warning of outcome.warnings) {
     events.emit({ kind: 'warning', image, layer: descriptor.digest, ...warning });
   }
+  for (const span of outcome.spans ?? []) events.emit({ kind: 'span', image, layer: descriptor.digest, span });
   if (outcome.kind === 'failed') throw SluiceError.fromData(outcome.error);
   return outcome.facts;
+}
+
+/** Tells of a layer's steps on the main thread, where the pull is traced. */
+function recorder({ descriptor }: ImageLayer, { settings, image, events }: Transfer): ((span: Span) => void) | null {
+  if (!settings.trace) return null;
+  return (span) => events.emit({ kind: 'span', image, layer: descriptor.digest, span });
 }
 
 function reportProgress(extraction: Extraction, { descriptor }: ImageLayer, { image, events }: Running): () => void {
