@@ -103,6 +103,18 @@ export function inflaterRun(
 /** Frees the decoder; the handle runs nothing afterwards (`EBADF`). Calling it twice is harmless. */
 export function inflaterClose(inflater: InflaterHandle): void;
 
+/**
+ * Begins a digest whose whole state is `state`, so that threads can take turns at one stream.
+ * @param algorithm `sha256`, `sha384` or `sha512`
+ * @param state 256 bytes or more, which may be shared memory; one thread at a time
+ * @throws Error `ENOSYS` where node does not carry OpenSSL's calls
+ */
+export function digestStart(algorithm: string, state: Uint8Array): void;
+/** @throws Error `EINVAL` for a state that is none */
+export function digestUpdate(algorithm: string, state: Uint8Array, bytes: Uint8Array): void;
+/** The digest of all bytes so far; the state may go on. @throws Error `EINVAL` for a state that is none */
+export function digestEnd(algorithm: string, state: Uint8Array): Buffer;
+
 /** Reads an extended attribute of a path, not following a last symlink. @returns null when it is not there */
 export function xattrGet(path: Uint8Array, name: Uint8Array): Buffer | null;
 /** Sets an extended attribute of a path, not following a last symlink. */

@@ -8,6 +8,7 @@
         "src/command.c",
         "src/copy.c",
         "src/crc32c.c",
+        "src/digest.c",
         "src/errors.c",
         "src/file.c",
         "src/finish.c",

@@ -15,6 +15,10 @@ napi_value export_inflater_reset(napi_env env, napi_callback_info info);
 napi_value export_inflater_run(napi_env env, napi_callback_info info);
 napi_value export_inflater_close(napi_env env, napi_callback_info info);
 
+napi_value export_digest_start(napi_env env, napi_callback_info info);
+napi_value export_digest_update(napi_env env, napi_callback_info info);
+napi_value export_digest_end(napi_env env, napi_callback_info info);
+
 napi_value export_xattr_get(napi_env env, napi_callback_info info);
 napi_value export_xattr_set(napi_env env, napi_callback_info info);
 napi_value export_xattr_list(napi_env env, napi_callback_info info);

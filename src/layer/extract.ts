@@ -22,11 +22,11 @@ export function extractLayer(task: ExtractTask, read: typeof readBlob = readBlob
   const usage = openUsage(task.usage);
   try {
     const facts = extract(task, { usage, warnings, tracer, read });
-    return { kind: 'done', facts, warnings: warnings.list(), spans: tracer.list() };
+    return { kind: 'done', facts, warnings: warnings.list(), ...tracer.report() };
   } catch (error) {
     usage.release();
     discardTree(task.staging);
-    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list(), spans: tracer.list() };
+    return { kind: 'failed', error: layerError(error, task).toData(), warnings: warnings.list(), ...tracer.report() };
   }
 }
 

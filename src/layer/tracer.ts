@@ -5,12 +5,12 @@ import { now, type Span, type SpanName } from '../spans.js';
 export interface Tracer {
   /** Runs a step. @returns what it returns */
   span<T>(name: SpanName, step: () => T): T;
-  /** In the order in which the steps ended. */
-  list(): readonly Span[];
+  /** What an outcome says of it: the steps in the order in which they ended. */
+  report(): { readonly spans?: readonly Span[] };
 }
 
 /** What keeps nothing. */
-export const UNTRACED: Tracer = { span: (_, step) => step(), list: () => [] };
+export const UNTRACED: Tracer = { span: (_, step) => step(), report: () => ({}) };
 
 export function createTracer(isTraced = false): Tracer {
   if (!isTraced) return UNTRACED;
@@ -24,6 +24,6 @@ export function createTracer(isTraced = false): Tracer {
         spans.push({ name, thread: threadId, startUs, durationUs: now() - startUs });
       }
     },
-    list: () => spans,
+    report: () => ({ spans }),
   };
 }

@@ -63,10 +63,15 @@ export function createDiffIdVerifier(diffId: Digest, next: SlabStage, tracer: Tr
       next.push(bytes);
     },
     end() {
-      verify('DIFF_ID_MISMATCH', 'D2', 'the uncompressed layer', diffId, hash.digest());
+      verifyDiffId(diffId, hash.digest());
       next.end();
     },
   };
+}
+
+/** @throws SluiceError DIFF_ID_MISMATCH (extraction D2) */
+export function verifyDiffId(diffId: Digest, got: Digest): void {
+  verify('DIFF_ID_MISMATCH', 'D2', 'the uncompressed layer', diffId, got);
 }
 
 function verify(code: ErrorCode, rule: string, what: string, expected: Digest, got: Digest): void {

@@ -12,7 +12,9 @@ const FILLED = 2;
 const USED = 3;
 const STATE = 4;
 const ANSWER = 5;
+/** Slabs hashed, modulo 2³², and whether a thread hashes one now. */
 const HASHED = 6;
+const HASHING = 7;
 /** From here on, the length of each slab's content. */
 const LENGTHS = 16;
 
@@ -24,8 +26,13 @@ const ABORTED = 3;
 /** What the consumer tells the producer when it can't go on. */
 const ANSWERS = { refused: 1, stopped: 2 } as const;
 
+const NOBODY = 0;
+const SOMEBODY = 1;
+const FOR_EVER = 2;
+
 const SLAB_BYTES = 256 * 1024;
-const SLABS = 8;
+const HASH_STATE_BYTES = 256;
+const SLABS = 32;
 
 /** @param slabs how many may lie between the two threads: a power of two, as their count wraps */
 export function createSlabs(slabs: number = SLABS): SharedArrayBuffer {
@@ -37,6 +44,19 @@ export function abortSlabs(buffer: SharedArrayBuffer): void {
   const { words } = lookAt(buffer);
   Atomics.store(words, STATE, ABORTED);
   for (const word of [PRODUCED, CONSUMED]) tell(words, word);
+  // The thread that hashes may be the one that died.
+  Atomics.store(words, HASHING, FOR_EVER);
+  Atomics.notify(words, HASHING);
+}
+
+/**
+ * Hashes all slabs in their order, a slab at a time by either thread: the producer while the ring is full, the consumer
+ * what is left of a slab when it gives it back. So the work is shared as it comes, however dear a layer's entries are.
+ */
+export interface SlabHash {
+  /** @param state shared memory that keeps everything from one call to the next */
+  start(state: Uint8Array): void;
+  update(state: Uint8Array, bytes: Uint8Array): void;
 }
 
 export interface SlabProducer {
@@ -51,8 +71,8 @@ export interface SlabProducer {
   isHungry(): boolean;
   /** Copies bytes into slabs. */
   push(bytes: Uint8Array): void;
-  /** Says, before anything is handed on, whether the diffID is verified on this side. */
-  setHashed(isHashed: boolean): void;
+  /** Hashes while it waits for a free slab; the consumer does the rest. */
+  hashWith(hash: SlabHash): void;
   end(): void;
   /** The consumer gets what was handed on, and then the failure. */
   fail(): void;
@@ -67,9 +87,12 @@ export interface SlabConsumer {
    * @throws SluiceError ABORTED after an abort, or when the producer failed
    */
   read(): Uint8Array | null;
+  /** @throws SluiceError ABORTED after an abort */
   release(): void;
-  /** Whether the producer verifies the diffID; known once {@link read} has returned. */
-  isHashed(): boolean;
+  /** Slabs are not given back before they are hashed. */
+  hashWith(hash: SlabHash): void;
+  /** What {@link hashWith}'s hash has come to after all that was given back. */
+  hashState(): Uint8Array;
   /**
    * Tells the producer why nothing more is read: `refused` for a fault of the image, after which the blob is still
    * verified (extraction D5), else `stopped`.
@@ -78,9 +101,11 @@ export interface SlabConsumer {
 }
 
 export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
-  const { words, slabs, slabAt } = lookAt(buffer);
+  const ring = lookAt(buffer);
+  const { words, slabs, slabAt } = ring;
   let current: Uint8Array | null = null;
   let pushed = 0;
+  let hash: SlabHash | null = null;
   const unused = (): number => (Atomics.load(words, FILLED) - Atomics.load(words, USED)) >>> 0;
   const waitUntil = (unusedAtMost: number): void => {
     for (;;) {
@@ -90,7 +115,7 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
       if (answer === ANSWERS.refused) throw new SluiceError('ENTRY_REFUSED', 'decoding the layer: an entry is refused');
       if (answer === ANSWERS.stopped) throw aborted('applying it has failed');
       if (unused() <= unusedAtMost) return;
-      Atomics.wait(words, CONSUMED, consumed);
+      if (!hash || !hashNext(ring, hash)) Atomics.wait(words, CONSUMED, consumed);
     }
   };
   const finish = (state: number): void => {
@@ -120,7 +145,9 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
         if (pushed === slab.length || producer.isHungry()) emitPushed();
       }
     },
-    setHashed: (isHashed) => void Atomics.store(words, HASHED, isHashed ? 1 : 0),
+    hashWith: (chosen) => {
+      hash = chosen;
+    },
     end: () => {
       emitPushed();
       finish(ENDED);
@@ -136,7 +163,15 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
 }
 
 export function openSlabConsumer(buffer: SharedArrayBuffer): SlabConsumer {
-  const { words, slabs, slabAt } = lookAt(buffer);
+  const ring = lookAt(buffer);
+  const { words, slabs, slabAt, hashState } = ring;
+  let hash: SlabHash | null = null;
+  const hashUntil = (count: number, chosen: SlabHash): void => {
+    while ((count - Atomics.load(words, HASHED)) >> 0 > 0) {
+      if (Atomics.load(words, STATE) === ABORTED) throw aborted('cancelled');
+      if (!hashNext(ring, chosen)) Atomics.wait(words, HASHING, SOMEBODY);
+    }
+  };
   return {
     read: () => {
       for (;;) {
@@ -151,10 +186,17 @@ export function openSlabConsumer(buffer: SharedArrayBuffer): SlabConsumer {
       }
     },
     release: () => {
+      if (hash) hashUntil(Atomics.load(words, USED) + 1, hash);
       Atomics.add(words, USED, 1);
       tell(words, CONSUMED);
     },
-    isHashed: () => Atomics.load(words, HASHED) === 1,
+    hashWith: (chosen) => {
+      hash = chosen;
+    },
+    hashState: () => {
+      if (Atomics.load(words, HASHED) === 0) hash?.start(hashState);
+      return hashState;
+    },
     answer: (answer) => {
       Atomics.store(words, ANSWER, ANSWERS[answer]);
       tell(words, CONSUMED);
@@ -162,14 +204,31 @@ export function openSlabConsumer(buffer: SharedArrayBuffer): SlabConsumer {
   };
 }
 
+/** Hashes the next slab, unless there is none or the other thread hashes one. @returns whether it did */
+function hashNext({ words, slabs, slabAt, hashState }: Slabs, hash: SlabHash): boolean {
+  if (Atomics.compareExchange(words, HASHING, NOBODY, SOMEBODY) !== NOBODY) return false;
+  try {
+    const next = Atomics.load(words, HASHED);
+    if (next === Atomics.load(words, FILLED)) return false;
+    if (next === 0) hash.start(hashState);
+    hash.update(hashState, slabAt(next).subarray(0, words[LENGTHS + slotOf(next, slabs)]));
+    Atomics.add(words, HASHED, 1);
+    return true;
+  } finally {
+    Atomics.store(words, HASHING, NOBODY);
+    Atomics.notify(words, HASHING);
+  }
+}
+
 function headerBytes(slabs: number): number {
-  return (LENGTHS + slabs) * Int32Array.BYTES_PER_ELEMENT;
+  return (LENGTHS + slabs) * Int32Array.BYTES_PER_ELEMENT + HASH_STATE_BYTES;
 }
 
 interface Slabs {
   readonly words: Int32Array;
   readonly slabs: number;
   readonly slabAt: (count: number) => Uint8Array;
+  readonly hashState: Uint8Array;
 }
 
 function lookAt(buffer: SharedArrayBuffer): Slabs {
@@ -178,6 +237,7 @@ function lookAt(buffer: SharedArrayBuffer): Slabs {
   return {
     words: new Int32Array(buffer, 0, LENGTHS + slabs),
     slabs,
+    hashState: new Uint8Array(buffer, headerBytes(slabs) - HASH_STATE_BYTES, HASH_STATE_BYTES),
     slabAt: (count) => new Uint8Array(buffer, headerBytes(slabs) + slotOf(count, slabs) * SLAB_BYTES, SLAB_BYTES),
   };
 }

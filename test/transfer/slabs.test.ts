@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { openSharedHash } from '../../src/layer/shared-hash.js';
+import { UNTRACED } from '../../src/layer/tracer.js';
+import { digestOf } from '../../src/oci/digest.js';
 import { createRandom } from '../../src/testing/index.js';
 import { abortSlabs, createSlabs, openSlabConsumer, openSlabProducer } from '../../src/transfer/slabs.js';
 import type { SlabReaderResult, SlabReaderTask } from './slab-reader.js';
@@ -25,7 +28,6 @@ test('bytes come out as they went in, by any steps, in place or copied, through 
       const slabs = createSlabs(count);
       const reading = startReading({ slabs });
       const producer = openSlabProducer(slabs);
-      producer.setHashed(count === 2);
       for (let at = 0, turn = 0; at < bytes.length; turn++) {
         const part = bytes.subarray(at, at + steps[turn % steps.length]!);
         at += part.length;
@@ -43,10 +45,72 @@ test('bytes come out as they went in, by any steps, in place or copied, through 
       }
       producer.end();
       const result = await reading;
-      assert.deepEqual([result.end, result.isHashed], ['ended', count === 2]);
+      assert.equal(result.end, 'ended');
       assert.ok(Buffer.from(result.bytes).equals(bytes), `${count} slabs, steps of ${steps.join()}`);
     }
   }
+});
+
+test('two threads hash the slabs by turns, whichever of them waits', async (t) => {
+  const bytes = random.bytes(5_000_000);
+  for (const algorithm of ['sha256', 'sha384', 'sha512'] as const) {
+    for (const length of [0, 1, 262_144, bytes.length]) {
+      const part = bytes.subarray(0, length);
+      const wanted = digestOf(part, algorithm);
+      for (const count of [1, 2, 8]) {
+        const slabs = createSlabs(count);
+        const producer = openSlabProducer(slabs);
+        const hash = openSharedHash(wanted, UNTRACED)!;
+        let ours = 0;
+        producer.hashWith({ ...hash, update: (state, slab) => (ours++, hash.update(state, slab)) });
+        const early = count === 8 ? null : startReading({ slabs, hashLike: wanted });
+        const limit = count === 8 ? Math.min(length, 8 * 262_144) : length;
+        producer.push(part.subarray(0, limit));
+        const late = early ?? startReading({ slabs, hashLike: wanted });
+        producer.push(part.subarray(limit));
+        producer.settle();
+        producer.end();
+        assert.deepEqual([(await late).end, (await late).digest], ['ended', wanted], `${algorithm} ${length} ${count}`);
+        t.diagnostic(`${ours} of ${Math.ceil(length / 262_144)} slabs hashed here`);
+      }
+    }
+  }
+});
+
+test('a producer that waits hashes what lies in the ring, and a reader does not wait for one that died hashing', async () => {
+  const slabs = createSlabs(2);
+  const hash = openSharedHash(digestOf(random.bytes(1)), UNTRACED)!;
+  const producer = openSlabProducer(slabs);
+  let updates = 0;
+  producer.hashWith({
+    ...hash,
+    update: (state, slab) => {
+      hash.update(state, slab);
+      if (++updates === 2) abortSlabs(slabs); // else it would wait for ever
+    },
+  });
+  for (let turn = 0; turn < 2; turn++) {
+    producer.slab();
+    producer.emit(1000);
+  }
+  assert.throws(() => producer.slab(), { code: 'ABORTED' });
+  assert.equal(updates, 2);
+
+  const dead = createSlabs(2);
+  const other = openSlabProducer(dead);
+  other.slab();
+  other.emit(10);
+  const words = new Int32Array(dead, 0, 8);
+  words[7] = 1; // somebody hashes, and will never be done
+  const reading = startReading({ slabs: dead, hashLike: digestOf(random.bytes(1)) });
+  let woken = 0;
+  for (let turn = 0; turn < 1e6 && woken === 0; turn++) {
+    woken = Atomics.notify(words, 7);
+    await new Promise(setImmediate);
+  }
+  assert.equal(woken, 1, 'it waits for whoever hashes, and does so again');
+  abortSlabs(dead);
+  assert.equal((await reading).end, 'ABORTED');
 });
 
 test('a failure reaches the reader after all that was handed on', async () => {
@@ -97,7 +161,7 @@ test('a reader that stopped aborts the producer', () => {
 test('the counts of slabs may wrap, so their number is a power of two', () => {
   const words = 16;
   for (const count of [0, 3, 6]) {
-    const buffer = new SharedArrayBuffer((words + count) * 4 + count * 256 * 1024);
+    const buffer = new SharedArrayBuffer((words + count) * 4 + 256 + count * 256 * 1024);
     assert.throws(() => openSlabProducer(buffer), RangeError);
   }
   const slabs = createSlabs(4);
