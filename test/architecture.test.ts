@@ -87,6 +87,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/protocol',
     'src/transfer/usage',
     'src/transfer/slabs',
+    'src/transfer/sync-group',
     'src/oci/',
     'src/errors',
     'src/events',

@@ -202,7 +202,7 @@ async function extractFrom(
     privilegedXattrs: settings.privilegedXattrs,
     walk: engine.walk,
     folds: location.facts?.foldsNames ?? false,
-    sync: settings.sync,
+    sync: settings.sync ? await engine.pool.syncGroupOf(staging.path) : null,
   };
   const extraction = startExtraction(engine.pool, work, turn.pipeline);
   turn.follow(() => extraction.progress().packedBytes);
