@@ -63,8 +63,8 @@ export function writerRun(
 
 /**
  * Second pass, last steps: gives every directory its time (implied ones 0, the root last) and writes the sidecar:
- * `head`, then one line an entry sorted by path bytes, the later record of a path winning, then an fsync of the file.
- * The writer runs nothing afterwards (`EBADF`).
+ * `head`, then one line an entry sorted by path bytes, the later record of a path winning. Nothing is
+ * synced; see {@link syncfs}. The writer runs nothing afterwards (`EBADF`).
  * @param path where the sidecar is created (O_EXCL, mode 0644)
  * @param head complete lines, each ended by a newline
  * @returns number of entry lines written
@@ -129,6 +129,12 @@ export function flock(fd: number, exclusive: boolean): boolean;
 
 /** Writes back everything of the file system that `fd` lies on. Blocks: never call it on the main thread. */
 export function syncfs(fd: number): void;
+
+/**
+ * The CRC-32C of a regular file's content, from its first byte to its last; holes are passed over. Blocks: never call it on
+ * the main thread. The offset of `fd` afterwards means nothing.
+ */
+export function crc32cOf(fd: number): number;
 
 /**
  * Sets access and modification time of a path, a last symlink not followed.

@@ -5,6 +5,7 @@
       "sources": [
         "src/addon.c",
         "src/attributes.c",
+        "src/checksum.c",
         "src/command.c",
         "src/copy.c",
         "src/crc32c.c",

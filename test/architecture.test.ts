@@ -95,6 +95,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/usage',
     'src/transfer/slabs',
     'src/spans',
+    'src/transfer/sync-group',
     'src/oci/',
     'src/errors',
     'src/events',

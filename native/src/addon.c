@@ -23,6 +23,7 @@ static const struct {
     {"xattrRemove", export_xattr_remove},
     {"flock", export_flock},
     {"syncfs", export_syncfs},
+    {"crc32cOf", export_crc32c_of},
     {"setTimes", export_set_times},
     {"hasOpenat2", export_has_openat2},
     {"removeTree", export_remove_tree},

@@ -104,7 +104,6 @@ enum call {
   CALL_FGETXATTR,
   CALL_FREMOVEXATTR,
   CALL_PREAD,
-  CALL_FSYNC,
   CALL_LSEEK,
   CALL_COUNT,
 };
@@ -113,7 +112,7 @@ enum call {
 #define CALL_NAMES                                                                                             \
   {"",         "openat",    "openat2",    "mkdirat",    "symlinkat", "linkat",   "unlinkat",                   \
    "write",    "ftruncate", "fsetxattr",  "fchmod",     "utimensat", "close",    "fstatat",                    \
-   "readlinkat", "getdents64", "malloc",  "fgetxattr",  "fremovexattr", "pread", "fsync",  \
+   "readlinkat", "getdents64", "malloc",  "fgetxattr",  "fremovexattr", "pread",  \
    "lseek"}
 
 #endif

@@ -243,7 +243,6 @@ void sidecar_deferred(struct sidecar *sidecar, const struct record *record) {
 
 enum call sidecar_close(struct sidecar *sidecar, bool keep) {
   if (keep) flush(sidecar);
-  if (keep && !sidecar->failed && RETRY(fsync(sidecar->fd)) < 0) note_failure(sidecar, CALL_FSYNC);
   if (sidecar->fd >= 0 && close(sidecar->fd) < 0 && keep && errno != EINTR) note_failure(sidecar, CALL_CLOSE);
   sidecar->fd = -1;
   free(sidecar->buffer);

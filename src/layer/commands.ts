@@ -165,6 +165,5 @@ export const SYSCALLS = [
   'fgetxattr',
   'fremovexattr',
   'pread',
-  'fsync',
   'lseek',
 ] as const;

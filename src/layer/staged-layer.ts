@@ -5,6 +5,7 @@ import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
 import type { ApplyWork, LayerFacts } from '../transfer/protocol.js';
+import { syncTogether } from '../transfer/sync-group.js';
 import { createApply, type Apply } from './apply.js';
 import { FLAG } from './commands.js';
 import type { Meter } from './meter.js';
@@ -56,7 +57,8 @@ export function openStagedLayer(
       const digests = { digest: parseDigest(task.digest), diffId: parseDigest(task.diffId) };
       const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
       tracer.span('second pass', () => addon.writerFinish(writer, bytesOf(SIDECAR), head));
-      if (task.sync) tracer.span('sync', () => syncFileSystem(task.staging));
+      const { sync } = task;
+      if (sync) tracer.span('sync', () => syncFileSystem(task.staging, sync));
       return facts;
     },
     close: () => addon.writerClose(writer),
@@ -70,10 +72,10 @@ export function flagsOf({ stat, privilegedXattrs }: Pick<ApplyWork, 'stat' | 'pr
 }
 
 /** Everything of the layer is on disk before anyone may rename it into place. */
-export function syncFileSystem(directory: string): void {
+export function syncFileSystem(directory: string, group: SharedArrayBuffer): void {
   const file = openSync(directory, 'r');
   try {
-    native().syncfs(file);
+    syncTogether(group, () => native().syncfs(file));
   } finally {
     closeSync(file);
   }

@@ -28,7 +28,7 @@ export async function completeImage(
   completion: Completion,
 ): Promise<ReadonlySet<Digest>> {
   const { engine, location, image, events, signal } = completion;
-  const { sync } = completion.settings;
+  const sync = completion.settings.sync ? await engine.pool.syncGroupOf(location.layers) : null;
   const stack = stackLayers(resolved, stored, new Set()).map(({ layer }) => layer);
   const layers = stack.map(placeOf);
   const { facts: implied } = await runAlone(completion, () => engine.pool.run({ kind: 'find-implied', layers }));

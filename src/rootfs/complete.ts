@@ -38,7 +38,7 @@ export function completeLayers({ layers, implied, sync }: CompleteTask): readonl
       hasWritten ||= isChanged;
       return [layer];
     });
-    if (hasWritten && sync) syncFileSystem(layers[0]!.directory);
+    if (hasWritten && sync) syncFileSystem(layers[0]!.directory, sync);
     return completed;
   } finally {
     for (const { view } of chain) view[Symbol.dispose]();

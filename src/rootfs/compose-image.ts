@@ -30,8 +30,9 @@ export async function composeImage(composing: Composing, staging: string, folds:
   try {
     const layers = image.layers.map(placeOf);
     const { walk } = engine;
+    const group = sync ? await engine.pool.syncGroupOf(staging) : null;
     const { warnings } = await runAlone(composing, () =>
-      engine.pool.run({ kind: 'compose', control: control.buffer, layers, staging, walk, folds, sync }),
+      engine.pool.run({ kind: 'compose', control: control.buffer, layers, staging, walk, folds, sync: group }),
     );
     for (const warning of warnings) events.emit({ kind: 'warning', image: image.reference, ...warning });
   } finally {

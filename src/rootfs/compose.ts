@@ -42,9 +42,9 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
   // Directories that nothing but names of their children made: they are what P3 calls them when no layer has them.
   if (hasImpliedDirectories(sidecar)) {
     const itself = { digest: 'composed', directory: root, sidecar, stat };
-    completeLayers({ kind: 'complete', layers: [itself], implied: [itself.digest], sync: false });
+    completeLayers({ kind: 'complete', layers: [itself], implied: [itself.digest], sync: null });
   }
-  if (task.sync) syncFileSystem(task.staging);
+  if (task.sync) syncFileSystem(task.staging, task.sync);
   return null;
 }
 

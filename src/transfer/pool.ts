@@ -1,6 +1,7 @@
 import type { Piscina } from 'piscina';
-import { SluiceError } from '../errors.js';
+import { fileSystemError, SluiceError } from '../errors.js';
 import type { Outcome, Task, TaskFacts } from './protocol.js';
+import { createSyncGroups } from './sync-group.js';
 
 /** The worker threads. Threads start with the first task that needs them. */
 export interface Pool extends AsyncDisposable {
@@ -8,6 +9,8 @@ export interface Pool extends AsyncDisposable {
   run<Kind extends Task['kind']>(task: Extract<Task, { readonly kind: Kind }>): Promise<Outcome<TaskFacts[Kind]>>;
   /** Starts threads for a layer in an empty pool, while its first byte is still on its way. */
   warm(): void;
+  /** What tasks that sync the file system of a path have in common. @throws SluiceError STORE_FAILED */
+  syncGroupOf(path: string): Promise<SharedArrayBuffer>;
 }
 
 /** A thread that had nothing to do for so long is ended. */
@@ -20,6 +23,7 @@ const WORKER = new URL(import.meta.resolve('#worker'));
 
 export function openPool(threads: number, worker: URL = WORKER): Pool {
   let opened: Promise<Piscina> | null = null;
+  const syncGroups = createSyncGroups();
   /** A task must not get a new thread while one starts for it. */
   let warming: Promise<unknown> = Promise.resolve();
   const open = (): Promise<Piscina> => (opened ??= openPiscina(threads, worker));
@@ -36,6 +40,7 @@ export function openPool(threads: number, worker: URL = WORKER): Pool {
         await warming;
         return await (await open()).run(task);
       } catch (error) {
+        syncGroups.abandon();
         const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
         return { kind: 'failed', error: failure.toData(), warnings: [] };
       }
@@ -43,6 +48,10 @@ export function openPool(threads: number, worker: URL = WORKER): Pool {
     warm: () => {
       warming = Promise.allSettled([warming, warm()]);
     },
+    syncGroupOf: (path) =>
+      syncGroups.of(path).catch((error: unknown) => {
+        throw fileSystemError(`looking at ${JSON.stringify(path)}`, error);
+      }),
     [Symbol.asyncDispose]: async () => (await opened)?.destroy(),
   };
 }

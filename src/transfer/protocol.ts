@@ -58,8 +58,8 @@ export interface ApplyWork extends LayerTask {
   readonly walk: boolean;
   /** Whether the file system takes different names for one (extraction E15). */
   readonly folds: boolean;
-  /** Whether to sync the file system at the end. */
-  readonly sync: boolean;
+  /** With whom the sync at the end is shared, see `sync-group.ts`; null: none. */
+  readonly sync: SharedArrayBuffer | null;
 }
 
 /** Extracts one layer in one thread. */

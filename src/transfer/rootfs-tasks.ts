@@ -23,8 +23,8 @@ export interface CompleteTask {
   readonly layers: readonly LayerPlace[];
   /** Digests that {@link FindImpliedTask} answered. */
   readonly implied: readonly string[];
-  /** Whether to sync the file system when anything was changed. */
-  readonly sync: boolean;
+  /** With whom a sync is shared when anything was changed, see `sync-group.ts`; null: none. */
+  readonly sync: SharedArrayBuffer | null;
 }
 
 /** What a {@link CompleteTask} found about one layer. */
@@ -48,7 +48,7 @@ export interface ComposeTask {
   readonly walk: boolean;
   /** Whether the file system takes different names for one (extraction E15). */
   readonly folds: boolean;
-  readonly sync: boolean;
+  readonly sync: SharedArrayBuffer | null;
 }
 
 export type RootfsTask = FindImpliedTask | CompleteTask | ComposeTask;

@@ -207,7 +207,7 @@ async function extractFrom(
     privilegedXattrs: settings.privilegedXattrs,
     walk: engine.walk,
     folds: location.facts?.foldsNames ?? false,
-    sync: settings.sync,
+    sync: settings.sync ? await engine.pool.syncGroupOf(staging.path) : null,
     isTraced: settings.trace,
   };
   const extraction = startExtraction(engine.pool, work, turn.pipeline);

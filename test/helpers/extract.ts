@@ -73,7 +73,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
     privilegedXattrs: false,
     walk: false,
     folds: false,
-    sync: false,
+    sync: null,
     ...given,
     budget: { ...AMPLE, ...budget },
   };

@@ -9,6 +9,7 @@ import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
 import { compress, dir, end, file, layer, parseLayer, pax, raw, sparse, symlink } from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
+import { createSyncGroup } from '../../src/transfer/sync-group.js';
 import {
   extract,
   listTree,
@@ -341,7 +342,7 @@ test('progress is reported as it goes', (t) => {
 });
 
 test('a file system that was synced has the same layer', (t) => {
-  const extraction = extract(t, TAR, { sync: true });
+  const extraction = extract(t, TAR, { sync: createSyncGroup() });
   assert.equal(verdict(extraction), 'done');
   assert.equal(readFileSync(join(extraction.tree, 'g'), 'utf8'), 'y');
 });

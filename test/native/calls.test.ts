@@ -4,17 +4,20 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { native } from '../../src/native.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
+import { crc32c } from './script.js';
 
 test('extraction N1 xattrs are bytes, and a last symlink is not followed', (t) => {
   const { xattrGet, xattrList, xattrRemove, xattrSet } = native();
@@ -39,6 +42,23 @@ test('extraction N1 xattrs are bytes, and a last symlink is not followed', (t) =
   assert.throws(() => xattrGet(Buffer.from(join(base, 'none')), name), { code: 'ENOENT', syscall: 'lgetxattr' });
   assert.throws(() => xattrSet(path, Buffer.from('bogus'), value), { code: 'ENOTSUP' });
   assert.throws(() => xattrSet(path, Buffer.from('user.\0x'), value), RangeError);
+});
+
+test('the checksum of a file is that of its bytes, holes and all', (t) => {
+  const path = join(temporaryDirectory(t), 'f');
+  const size = 3_000_000;
+  const content = Buffer.alloc(size);
+  content.write('first', 0);
+  content.write('middle', 1_500_000);
+  writeFileSync(path, content.subarray(0, 5));
+  const file = openSync(path, 'r+');
+  writeSync(file, 'middle', 1_500_000);
+  ftruncateSync(file, size);
+  assert.equal(native().crc32cOf(file).toString(16).padStart(8, '0'), crc32c(content));
+  ftruncateSync(file, 0);
+  assert.equal(native().crc32cOf(file), 0);
+  closeSync(file);
+  assert.throws(() => native().crc32cOf(file), { code: 'EBADF', syscall: 'fstat' });
 });
 
 test('flock holds between two open files, and ends with them', (t) => {

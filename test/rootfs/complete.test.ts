@@ -8,6 +8,7 @@ import { native } from '../../src/native.js';
 import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
 import { placeOf } from '../../src/rootfs/engine.js';
 import { buildImage, parseLayer, type TestImage } from '../../src/testing/index.js';
+import { createSyncGroup } from '../../src/transfer/sync-group.js';
 import { overrideOf } from '../helpers/extract.js';
 import { openLab, type Lab } from '../helpers/sluice.js';
 
@@ -104,7 +105,7 @@ test('extraction P3 layers without implied directories are not looked at, and a 
   native().xattrRemove(path, Buffer.from('user.containers.override_stat'));
   const implied = [image.layers[1]!.digest];
   const bare = layers.map((layer) => ({ ...layer, stat: 'sidecar' as const }));
-  assert.equal(runTask({ kind: 'complete', layers: bare, implied, sync: true }).kind, 'done');
+  assert.equal(runTask({ kind: 'complete', layers: bare, implied, sync: createSyncGroup() }).kind, 'done');
   assert.equal(overrideOf(path.toString()), null);
   const failed = runTask({ kind: 'find-implied', layers: [{ ...layers[0]!, sidecar: '/nowhere' }] });
   assert.ok(failed.kind === 'failed');
@@ -119,7 +120,7 @@ test('extraction P3 nothing outside a layer is completed when a directory on the
   mkdirSync(join(outside, 'd'), { recursive: true });
   renameSync(join(layer.directory, 'a'), join(lab.home, 'moved'));
   symlinkSync(outside, join(layer.directory, 'a'));
-  const outcome = runTask({ kind: 'complete', layers: [layer], implied: [layer.digest], sync: false });
+  const outcome = runTask({ kind: 'complete', layers: [layer], implied: [layer.digest], sync: null });
   assert.equal(outcome.kind, 'failed');
   assert.equal(overrideOf(join(outside, 'd')), null, 'HOST PATH WAS CHANGED');
 });

@@ -33,7 +33,7 @@ export function compose(t: Cleanup, texts: readonly string[], options: ComposeOp
 export function composeLayersOf(t: Cleanup, layers: readonly LayerPlace[], options: ComposeOptions = {}): Composition {
   const { walk = false, folds = false, control = openControl().buffer } = options;
   const staging = temporaryDirectory(t, 'sluice-rootfs');
-  const outcome = runTask({ kind: 'compose', control, layers, staging, walk, folds, sync: false });
+  const outcome = runTask({ kind: 'compose', control, layers, staging, walk, folds, sync: null });
   return {
     outcome,
     tree: join(staging, 'tree'),

@@ -47,7 +47,7 @@ function workOf(t: TestContext, { isFed = true, ...more }: Partial<Work> & { rea
     privilegedXattrs: false,
     walk: false,
     folds: false,
-    sync: false,
+    sync: null,
     ...more,
   };
 }

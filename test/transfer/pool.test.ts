@@ -44,7 +44,7 @@ function extractTask(t: TestContext, more: Partial<ExtractTask> = {}): ExtractTa
     privilegedXattrs: false,
     walk: false,
     folds: false,
-    sync: false,
+    sync: null,
     ...more,
   };
 }
