@@ -5,6 +5,7 @@ export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { OpenOptions, Policy, PullOptions } from './options.js';
+export type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
 export type { Digest } from './oci/digest.js';
 export type { ImageConfig } from './oci/manifest.js';
 export type { ImageSummary, PulledImage, RecordedLayer, StoredImage, StoredLayer } from './store/types.js';

@@ -1,4 +1,5 @@
-import type { ChallengeMemory } from './auth.js';
+import { createHelperMemory, type HelperMemory } from './credentials/helper-memory.js';
+import { createDemandMemory, type DemandMemory } from './demand.js';
 import { DEFAULT_TIMEOUTS, openConnections, type Timeouts } from './client.js';
 import type { Dispatch } from './http.js';
 import { createGate } from './limits.js';
@@ -10,7 +11,10 @@ export interface RegistryClient {
   readonly timing: Timing;
   readonly dispatch: Dispatch;
   readonly tokens: TokenCache;
-  readonly challenges: ChallengeMemory;
+  readonly demands: DemandMemory;
+  /** Identity tokens that token servers gave in place of older ones (R17). */
+  readonly renewed: Map<string, string>;
+  readonly helpers: HelperMemory;
   /** Origins that answer a `Range` with the whole blob (R79). */
   readonly rangelessOrigins: Set<string>;
   /** Ends every request. */
@@ -29,6 +33,7 @@ const METADATA_CONNECTIONS_PER_HOST = 2;
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
   const { timeouts = DEFAULT_TIMEOUTS, timing = systemTiming } = options;
   const connections = openConnections(timeouts);
+  const helpers = createHelperMemory(timing);
   const blobs = createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
   const metadata = createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
   return {
@@ -42,8 +47,13 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       }
     },
     tokens: createTokenCache(timing),
-    challenges: new Map(),
+    demands: createDemandMemory(),
+    renewed: new Map(),
+    helpers,
     rangelessOrigins: new Set(),
-    close: () => connections.close(),
+    close: async () => {
+      helpers.close();
+      await connections.close();
+    },
   };
 }
