@@ -99,13 +99,15 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = {
   BLOB_INCOMPLETE: transient('The registry kept breaking off; try again.'),
   SERVER_ERROR: transient('The registry has a problem of its own; try again later.'),
   DEADLINE: transient('Allow more time.'),
-  AUTH_REQUIRED: refused('The repository does not exist, or it needs a login.'),
-  AUTH_FAILED: refused('The registry did not accept the credentials.'),
+  AUTH_REQUIRED: refused('The repository does not exist, or it needs a login: sluice login HOST.'),
+  AUTH_FAILED: refused(
+    'The registry did not accept the credentials: check them, or log in anew with sluice login HOST.',
+  ),
   AUTH_UNSUPPORTED: refused('The registry asks for a way to authenticate that Sluice does not speak.'),
   AUTH_REALM_REFUSED: refused('The registry names a token server that must not be trusted with this request.'),
   ACCESS_DENIED: refused('These credentials may not read the repository.'),
   TLS_FAILED: refused(
-    'Name the certificate authority in NODE_EXTRA_CA_CERTS, or use --plain-http for a registry without TLS.',
+    'Name the certificate authority with --tls-ca (tlsCa), or use --plain-http for a registry without TLS.',
   ),
   REDIRECT_REFUSED: refused('The registry redirects to a place that must not be followed.'),
   NAME_UNKNOWN: refused('Check the name of the repository.'),
@@ -170,7 +172,7 @@ export interface ErrorDetail {
   readonly host?: string;
   readonly repository?: string;
   /** What was asked for. */
-  readonly asked?: 'manifest' | 'config' | 'blob' | 'token';
+  readonly asked?: 'manifest' | 'config' | 'blob' | 'token' | 'login';
   /** HTTP status. */
   readonly status?: number;
   readonly registryCode?: string;

@@ -6,6 +6,7 @@ export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, 
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { Span, SpanName } from './spans.js';
 export type { OpenOptions, Policy, PullOptions } from './options.js';
+export type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
 export type { Digest } from './oci/digest.js';
 export type { ImageConfig } from './oci/manifest.js';
 export type { ImageSummary, PulledImage, RecordedLayer, StoredImage, StoredLayer } from './store/types.js';

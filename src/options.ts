@@ -2,6 +2,11 @@ import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { SluiceError } from './errors.js';
 import type { EventListener } from './events.js';
+import {
+  isCredentialsForm,
+  type Credentials,
+  type CredentialsFunction,
+} from './source/registry/credentials/credential.js';
 import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';
 import type { Budget, DecoderName, Pipeline, StatFormat } from './transfer/protocol.js';
 
@@ -35,6 +40,15 @@ export interface PullOptions {
   readonly pipeline?: Pipeline;
   /** Hosts (with port, when it is not the default one) that are spoken to by plain HTTP. */
   readonly plainHttp?: readonly string[];
+  /** Files of certificate authorities (PEM) that are trusted beside those of Node and of the system. */
+  readonly tlsCa?: readonly string[];
+  /** Hosts (with port, when it is not the default one) whose certificates are not verified. */
+  readonly skipVerify?: readonly string[];
+  /**
+   * What the registry is shown when it wants a login: user and password, or a token; or a function of host and repository
+   * that answers with it. Where it has nothing, the environment and the files of docker and podman are asked.
+   */
+  readonly credentials?: Credentials | CredentialsFunction;
   readonly budget?: Partial<Budget>;
   /** How devices' and files' true metadata is written (extraction M5). */
   readonly statFormat?: 'containers' | 'libkrun';
@@ -71,6 +85,11 @@ const budgetSchema = z.strictObject({
   ratioGraceBytes: bytes(64 * MiB),
 });
 
+/** Nothing of a wrong value may show in the error, so its form is looked at here and no issue names it. */
+function isCredentials(value: unknown): boolean {
+  return typeof value === 'function' || isCredentialsForm(value);
+}
+
 const openSchema = z.strictObject({
   home: z.string().min(1).optional(),
   jobs: z.number().int().min(1).max(1024).default(availableParallelism),
@@ -84,6 +103,9 @@ const pullSchema = z.strictObject({
   decoder: z.enum(['auto', 'isal', 'zlib', 'pako']).default('auto'),
   pipeline: z.enum(['auto', 'one', 'split']).default('auto'),
   plainHttp: z.array(z.string().min(1)).default([]),
+  tlsCa: z.array(z.string().min(1)).default([]),
+  skipVerify: z.array(z.string().min(1)).default([]),
+  credentials: z.custom<Credentials | CredentialsFunction>(isCredentials, 'user and password, or a token').optional(),
   budget: budgetSchema.prefault({}),
   statFormat: z.enum(['containers', 'libkrun']).default('containers'),
   onMissingXattr: z.enum(['error', 'record']).default('error'),
@@ -114,6 +136,9 @@ export interface PullSettings {
   readonly decoder: DecoderName;
   readonly pipeline: Pipeline;
   readonly plainHttp: readonly string[];
+  readonly tlsCa: readonly string[];
+  readonly skipVerify: readonly string[];
+  readonly credentials: Credentials | CredentialsFunction | undefined;
   readonly budget: Budget;
   readonly statFormat: Exclude<StatFormat, 'sidecar'>;
   readonly onMissingXattr: 'error' | 'record';
@@ -144,6 +169,7 @@ export function parsePullOptions(options: PullOptions): PullSettings {
     isDefaultPlatform: platform !== 'any' && isSamePlatform(platform, hostPlatform()),
     layerPath: parsed.layerPath,
     name: parsed.name,
+    credentials: parsed.credentials,
     signal: parsed.signal,
     onEvent: parsed.onEvent,
   };

@@ -5,6 +5,7 @@ import { formatPlatform } from './oci/platform.js';
 import { formatReference, type Reference } from './oci/reference.js';
 import type { PullSettings } from './options.js';
 import { readRecordedName } from './source/open-source.js';
+import { callerOf } from './source/registry/credentials/credential.js';
 import type { RegistryClient } from './source/registry/registry-client.js';
 import type { LayersLocation, PulledImage } from './store/types.js';
 import type { StatFormat } from './transfer/protocol.js';
@@ -59,8 +60,8 @@ function platformName({ platform }: Pick<PullSettings, 'platform'>): string {
 
 /** Concurrent pulls that would do the same, to the last setting, are one. */
 export function flightKey({ key, location, stat, settings, reference }: Pull): string {
-  const { signal: _signal, onEvent: _onEvent, ...rest } = settings;
-  return JSON.stringify([key, formatReference(reference), location.layers, stat, rest]);
+  const { signal: _signal, onEvent: _onEvent, credentials, ...rest } = settings;
+  return JSON.stringify([key, formatReference(reference), location.layers, stat, callerOf(credentials), rest]);
 }
 
 /** @throws SluiceError XATTR_UNSUPPORTED, before any byte is asked for (extraction M10) */

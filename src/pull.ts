@@ -7,6 +7,7 @@ import { flightKey, preparePull, type Pull, type PullContext } from './prepare.j
 import { completeImage } from './rootfs/complete-image.js';
 import { timed, type Span } from './spans.js';
 import { openSource } from './source/open-source.js';
+import { readAuthorities } from './source/registry/tls.js';
 import { resolveImage } from './source/resolve.js';
 import type { Source } from './source/source.js';
 import type { Lookup, PulledImage } from './store/types.js';
@@ -118,10 +119,12 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 function sourceSettings({ context, settings, key, location }: Pull, events: Events): Parameters<typeof openSource>[1] {
-  const { maxManifestBytes, maxConfigBytes, plainHttp } = settings;
+  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials } = settings;
   return {
     client: context.client,
     plainHttp,
+    tls: { authorities: readAuthorities(settings.tlsCa), skipVerify },
+    credentials,
     caps: { maxManifestBytes, maxConfigBytes, maxTokenBytes: MAX_TOKEN_BYTES },
     maxManifestBytes,
     maxConfigBytes,

@@ -73,6 +73,11 @@ export function isolateEnvironment(t: Cleanup, variables: Readonly<Record<string
   return home;
 }
 
+/** The same for a whole test file, with a home that is not there. */
+export function isolateProcess(): void {
+  replaceEnvironment(isolatedEnvironment('/nonexistent/sluice-home'));
+}
+
 function replaceEnvironment(wanted: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(process.env)) if (wanted[name] === undefined) delete process.env[name];
   Object.assign(process.env, wanted);

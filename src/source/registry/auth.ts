@@ -1,17 +1,14 @@
 import { SluiceError } from '../../errors.js';
-import { collectBody, collectErrorBody, type BodyCap } from './body.js';
-import { type Challenge, parseChallenges } from './challenge.js';
-import type { Endpoint } from './hosts.js';
+import { collectErrorBody, type BodyCap } from './body.js';
+import { identityOf } from './credentials/credential.js';
+import type { CredentialQuery, FoundCredential } from './credentials/find-credential.js';
+import { chooseDemand, type Demand, type DemandMemory, type Refusal } from './demand.js';
+import { isNamedHost, type Endpoint } from './hosts.js';
 import { type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
-import { checkRealm, parseRealm } from './realm.js';
-import { guardOf, withRedirects } from './redirect.js';
-import { retry } from './retry.js';
-import { type Asked, MISSING_OR_PRIVATE, statusError } from './status.js';
+import { type Asked, doingOf, statusError } from './status.js';
 import type { Timing } from './timing.js';
-import { parseToken, type Token, type TokenCache, type TokenKey } from './token.js';
-
-/** What a registry wants for one repository, once it has said so; later requests carry it at once (R13). */
-export type ChallengeMemory = Map<string, TokenKey>;
+import type { TokenCache } from './token.js';
+import { basicOf, requestToken, type TokenUser } from './token-request.js';
 
 export interface AuthOptions {
   readonly endpoint: Endpoint;
@@ -19,19 +16,25 @@ export interface AuthOptions {
   /** Without redirects and without authentication; carries the token requests. */
   readonly bare: Dispatch;
   readonly tokens: TokenCache;
-  readonly challenges: ChallengeMemory;
+  /** Identity tokens that took the place of older ones, by {@link identityOf} and realm; in memory alone (R17). */
+  readonly renewed: Map<string, string>;
+  readonly demands: DemandMemory;
+  findCredential(query: Pick<CredentialQuery, 'isFresh' | 'signal'>): Promise<FoundCredential>;
   readonly tokenCap: BodyCap;
   readonly plainHttp: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
   readonly timing: Timing;
+  notice(level: 'warn', message: string): void;
 }
 
-const ANONYMOUS = 'anonymous';
-const MOST_CHALLENGES = 1000;
-
-interface Refusal {
-  readonly head: ReplyHead;
-  readonly body: Uint8Array;
+/** What a request shows. */
+interface Shown {
+  /** Value of `Authorization`. */
+  readonly authorization: string;
+  /** What was found for the host. */
+  readonly found: FoundCredential;
+  /** It was refused. */
+  drop(): void;
 }
 
 /**
@@ -40,37 +43,39 @@ interface Refusal {
  * @throws SluiceError AUTH_REQUIRED, AUTH_UNSUPPORTED, AUTH_REALM_REFUSED, AUTH_FAILED
  */
 export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
-  const memoryKey = `${options.endpoint.origin}/${options.endpoint.repository}`;
-  const { tokens, challenges, timing } = options;
+  const { demands, endpoint, timing } = options;
+  const wallet = createWallet(options);
 
   return async (request, receive, signal) => {
     const asked = options.asked(request.wanted);
-    const authorize = (key: TokenKey): Promise<string> =>
-      tokens.find(key, (flight) => requestToken(key, options, flight), signal);
-
-    let key = challenges.get(memoryKey) ?? null;
-    let token = key === null ? null : await authorize(key);
+    const known = demands.find(endpoint.origin, endpoint.repository);
+    let shown = known === null ? null : await wallet.show(known, asked, { isRefused: false, signal });
     let isFresh = false;
     let isRedrawn = false;
     for (;;) {
       const refusal: { current: Refusal | null } = { current: null };
       const isRefused = (head: ReplyHead): boolean =>
         head.url.origin === request.firstUrl.origin &&
-        (head.status === 401 || (token !== null && !isRedrawn && isStaleToken(head)));
-      const head = await attempt(dispatch, request, { token, isRefused, receive, signal, refusal });
+        (head.status === 401 || (shown !== null && !isRedrawn && isStaleToken(head)));
+      const { authorization } = shown ?? { authorization: null };
+      const head = await attempt(dispatch, request, { authorization, isRefused, receive, signal, refusal });
       if (refusal.current === null) return head;
 
-      if (key !== null && token !== null) tokens.drop(key, token);
+      shown?.drop();
       if (head.status !== 401) {
         isRedrawn = true;
         isFresh = false;
-        token = null;
+        shown = null;
         continue;
       }
-      if (isFresh) throw statusError(head, refusal.current.body, asked, timing.now());
-      key = chooseChallenge(refusal.current, asked, timing.now());
-      remember(challenges, memoryKey, key);
-      token = await authorize(key);
+      const before: Shown | null = shown;
+      if (isFresh) throw refusedError(statusError(head, refusal.current.body, asked, timing.now()), before?.found);
+      const demand = chooseDemand(refusal.current, asked, timing.now());
+      demands.keep(endpoint.origin, endpoint.repository, demand);
+      shown = await wallet.show(demand, asked, { isRefused: before !== null, signal });
+      if (shown.authorization === before?.authorization) {
+        throw refusedError(statusError(head, refusal.current.body, asked, timing.now()), shown.found);
+      }
       isFresh = true;
     }
   };
@@ -81,8 +86,18 @@ function isStaleToken(head: ReplyHead): boolean {
   return (head.status === 400 || head.status === 403) && headersOf(head, 'www-authenticate').length === 0;
 }
 
+/** The second refusal is final; whether credentials were used tells its code, and why none were may be its cause (R22, R32). */
+function refusedError(error: SluiceError, found: FoundCredential | undefined): SluiceError {
+  const detail = { ...error.detail, message: withProblems(error.detail.message, found) };
+  return new SluiceError(found?.credential ? 'AUTH_FAILED' : error.code, detail);
+}
+
+function withProblems(message: string, found: FoundCredential | undefined): string {
+  return [message, ...(found?.problems ?? [])].join('; ');
+}
+
 interface Attempt {
-  readonly token: string | null;
+  readonly authorization: string | null;
   readonly isRefused: (head: ReplyHead) => boolean;
   readonly receive: Parameters<Dispatch>[1];
   readonly signal: AbortSignal;
@@ -91,9 +106,10 @@ interface Attempt {
 }
 
 async function attempt(dispatch: Dispatch, request: HttpRequest, run: Attempt): Promise<ReplyHead> {
+  const { authorization } = run;
   const body = collectErrorBody();
   let isRefused = false;
-  const headers = run.token === null ? request.headers : { ...request.headers, authorization: `Bearer ${run.token}` };
+  const headers = authorization === null ? request.headers : { ...request.headers, authorization };
   const head = await dispatch(
     { ...request, headers },
     (reply) => {
@@ -106,104 +122,106 @@ async function attempt(dispatch: Dispatch, request: HttpRequest, run: Attempt): 
   return head;
 }
 
-/** Bearer wins over Basic; what is not spoken here is skipped (R14). */
-function chooseChallenge({ head, body }: Refusal, asked: Asked, nowMs: number): TokenKey {
-  const challenges = parseChallenges(headersOf(head, 'www-authenticate'));
-  const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
-  if (bearer !== undefined) return tokenKeyOf(bearer, head.url, asked.repository);
-  if (challenges.length === 0) throw statusError(head, body, asked, nowMs);
-  const asking = `asking ${asked.host} for the ${asked.asked} of "${asked.repository}"`;
-  if (challenges.some(({ scheme }) => scheme === 'basic')) {
-    const message = `${asking}: a user name and a password are needed`;
-    throw new SluiceError('AUTH_REQUIRED', { ...asked, message, rule: 'registry R19', status: head.status });
-  }
-  const schemes = [...new Set(challenges.map(({ scheme }) => scheme))].join(', ');
-  const message = `${asking}: it offers ${schemes} alone`;
-  throw new SluiceError('AUTH_UNSUPPORTED', { ...asked, message, rule: 'registry R14', status: head.status });
+interface Showing {
+  /** Whether what was shown last was refused: what is kept of credentials does not count then. */
+  readonly isRefused: boolean;
+  readonly signal: AbortSignal;
 }
 
-/** The challenge's scope as it stands, and never more than the challenge or a pull asks for (R16). */
-function tokenKeyOf({ parameters }: Challenge, registry: URL, repository: string): TokenKey {
-  return {
-    realm: parseRealm(parameters.get('realm') ?? '', registry),
-    service: parameters.get('service') ?? null,
-    scopes: [parameters.get('scope') ?? `repository:${repository}:pull`],
-    identity: ANONYMOUS,
+/** Finds and shows what one pull has for its repository. */
+interface Wallet {
+  show(demand: Demand, asked: Asked, showing: Showing): Promise<Shown>;
+}
+
+function createWallet(options: AuthOptions): Wallet {
+  const said = new Set<string>();
+  const warn = (message: string): void => {
+    if (said.has(message)) return;
+    said.add(message);
+    options.notice('warn', message);
   };
-}
-
-/** `GET <realm>?service=…&scope=…`, the realm's own query kept (R15). */
-async function requestToken(key: TokenKey, options: AuthOptions, signal: AbortSignal): Promise<Token> {
-  const registry = new URL(options.endpoint.origin);
-  const url = new URL(key.realm);
-  if (key.service !== null) url.searchParams.append('service', key.service);
-  for (const scope of key.scopes) url.searchParams.append('scope', scope);
-  const request: HttpRequest = {
-    method: 'GET',
-    url,
-    firstUrl: url,
-    wanted: 'token',
-    headers: { ...options.headers, accept: 'application/json' },
-    host: url.host,
-    guard: guardOf(url, registry),
+  const find = async (isFresh: boolean, signal: AbortSignal): Promise<FoundCredential> => {
+    const found = await options.findCredential({ isFresh, signal });
+    for (const problem of found.problems) warn(problem);
+    const { host } = new URL(options.endpoint.origin);
+    if (found.credential !== null && isNamedHost(host, options.plainHttp)) {
+      warn(`credentials go to ${host} by plain HTTP, for everybody on the way to read`);
+    }
+    return found;
   };
-  const dispatch = withRedirects(options.bare, {
-    plainHttp: options.plainHttp,
-    check: (target) => checkRealm(target, registry),
-  });
-  try {
-    return await retry(() => readToken(dispatch, request, options, signal), options.timing, signal);
-  } catch (error) {
-    throw error instanceof SluiceError ? realmError(error).with({ ...options.asked('token') }) : error;
+  const show = async (demand: Demand, asked: Asked, { isRefused, signal }: Showing): Promise<Shown> => {
+    const found = await find(isRefused, signal);
+    try {
+      return await answer(demand, found, { asked, options, signal });
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'AUTH_FAILED' || isRefused) throw problemsOf(error, found);
+      // What a helper program said a while ago may no longer hold.
+      const again = await find(true, signal);
+      if (identityOf(again.credential) === identityOf(found.credential)) throw error;
+      return await answer(demand, again, { asked, options, signal });
+    }
+  };
+  return { show };
+}
+
+function problemsOf(error: unknown, found: FoundCredential): unknown {
+  if (!(error instanceof SluiceError) || error.code !== 'AUTH_REQUIRED' || found.problems.length === 0) return error;
+  return new SluiceError(error.code, { ...error.detail, message: withProblems(error.detail.message, found) });
+}
+
+interface Answering {
+  readonly asked: Asked;
+  readonly options: AuthOptions;
+  readonly signal: AbortSignal;
+}
+
+async function answer(demand: Demand, found: FoundCredential, { asked, options, signal }: Answering): Promise<Shown> {
+  const { credential } = found;
+  if (demand.kind === 'basic') {
+    return { authorization: basicAnswer(credential, asked), found, drop: () => undefined };
   }
+  if (credential?.kind === 'registry-token') {
+    return { authorization: `Bearer ${credential.token}`, found, drop: () => undefined };
+  }
+  const key = { ...demand, identity: identityOf(credential) };
+  const ask = (flight: AbortSignal): ReturnType<typeof requestToken> => renewToken(demand, credential, options, flight);
+  const token = await options.tokens.find(key, ask, signal);
+  return { authorization: `Bearer ${token}`, found, drop: () => options.tokens.drop(key, token) };
 }
 
-/** Where a name or a redirect leads a token request to an address of this machine, the realm is to blame (R24). */
-function realmError(error: SluiceError): SluiceError {
-  if (error.code !== 'REDIRECT_REFUSED' || error.detail.rule !== 'registry R52') return error;
-  return new SluiceError('AUTH_REALM_REFUSED', { ...error.detail, rule: 'registry R24' });
+/** @throws SluiceError AUTH_REQUIRED, AUTH_UNSUPPORTED */
+function basicAnswer(credential: FoundCredential['credential'], asked: Asked): string {
+  if (credential?.kind === 'password') return basicOf(credential);
+  const detail = { ...asked, rule: 'registry R19', status: 401 };
+  if (credential === null) {
+    const message = `${doingOf(asked)}: a user name and a password are needed`;
+    throw new SluiceError('AUTH_REQUIRED', { ...detail, message });
+  }
+  const message = `${doingOf(asked)}: it takes user names and passwords alone, and a token is what there is`;
+  throw new SluiceError('AUTH_UNSUPPORTED', { ...detail, message, hint: 'Log in with a password: sluice login HOST.' });
 }
 
-async function readToken(
-  dispatch: Dispatch,
-  request: HttpRequest,
+/** A token server may replace the identity token with each reply; the newest is used, and the first again when it fails. */
+async function renewToken(
+  demand: Extract<Demand, { kind: 'bearer' }>,
+  user: TokenUser,
   options: AuthOptions,
   signal: AbortSignal,
-): Promise<Token> {
-  let body = collectErrorBody();
-  const head = await dispatch(
-    request,
-    (reply) => {
-      body = reply.status === 200 ? collectBody(reply, options.tokenCap) : collectErrorBody();
-      return body.sink;
-    },
-    signal,
-  );
-  if (head.status === 200) return parseToken(body.bytes());
-  throw tokenRefusal(head, body.bytes(), options);
-}
-
-/** A token server that refuses an anonymous request says what the registry would (R25). */
-function tokenRefusal(head: ReplyHead, body: Uint8Array, options: AuthOptions): SluiceError {
-  const error = statusError(head, body, options.asked('token'), options.timing.now());
-  switch (error.code) {
-    case 'RATE_LIMITED':
-    case 'SERVER_ERROR':
-    case 'AUTH_REQUIRED':
-      return error;
-    case 'ACCESS_DENIED':
-      return new SluiceError('AUTH_REQUIRED', {
-        ...error.detail,
-        message: `${error.detail.message}: ${MISSING_OR_PRIVATE}`,
-      });
-    default:
-      return new SluiceError('AUTH_FAILED', error.detail);
+): ReturnType<typeof requestToken> {
+  if (user?.kind !== 'identity-token') return requestToken(demand, user, options, signal);
+  const { renewed } = options;
+  const key = `${identityOf(user)} ${demand.realm.origin}`;
+  const newest = renewed.get(key);
+  const ask = async (token: string): ReturnType<typeof requestToken> => {
+    const reply = await requestToken(demand, { ...user, token }, options, signal);
+    if (reply.refreshToken !== null) renewed.set(key, reply.refreshToken);
+    return reply;
+  };
+  try {
+    return await ask(newest ?? user.token);
+  } catch (error) {
+    if (newest === undefined || !(error instanceof SluiceError) || error.code !== 'AUTH_FAILED') throw error;
+    renewed.delete(key);
+    return ask(user.token);
   }
-}
-
-function remember(challenges: ChallengeMemory, memoryKey: string, key: TokenKey): void {
-  challenges.delete(memoryKey);
-  challenges.set(memoryKey, key);
-  const [oldest] = challenges.keys();
-  if (challenges.size > MOST_CHALLENGES && oldest !== undefined) challenges.delete(oldest);
 }

@@ -18,22 +18,34 @@ const TRANSIENT = new Set([
 
 const TRANSIENT_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
-const TLS_REASONS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
-  CERT_REVOKED: 'its certificate was revoked',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  HOSTNAME_MISMATCH: 'its certificate is for another name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate comes from an unknown authority',
-  UNABLE_TO_GET_ISSUER_CERT: 'its certificate comes from an unknown authority',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate comes from an unknown authority',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate comes from an unknown authority',
-  CERT_UNTRUSTED: 'its certificate is not trusted',
-  CERT_REJECTED: 'its certificate is not trusted',
-  CERT_SIGNATURE_FAILURE: 'its certificate is damaged',
-  CERT_CHAIN_TOO_LONG: 'its certificate chain is too long',
-  INVALID_CA: 'its certificate comes from something that is no authority',
+interface TlsReason {
+  readonly why: string;
+  readonly hint: string;
+}
+
+const NAME_AUTHORITY = 'Name the file of the authority that signed it with --tls-ca (tlsCa).';
+const RENEW = "Renew the registry's certificate, or set this machine's clock right.";
+const OTHER_NAME = 'Use a name of the registry that stands in its certificate, or issue one for this name.';
+const NO_TLS = 'If the registry has no TLS, use --plain-http (plainHttp).';
+
+const UNKNOWN_AUTHORITY: TlsReason = { why: 'its certificate comes from an unknown authority', hint: NAME_AUTHORITY };
+
+const TLS_REASONS: Readonly<Record<string, TlsReason>> = {
+  CERT_HAS_EXPIRED: { why: 'its certificate has expired', hint: RENEW },
+  CERT_NOT_YET_VALID: { why: 'its certificate is not valid yet', hint: RENEW },
+  CERT_REVOKED: { why: 'its certificate was revoked', hint: RENEW },
+  ERR_TLS_CERT_ALTNAME_INVALID: { why: 'its certificate is for another name', hint: OTHER_NAME },
+  HOSTNAME_MISMATCH: { why: 'its certificate is for another name', hint: OTHER_NAME },
+  DEPTH_ZERO_SELF_SIGNED_CERT: { why: 'its certificate is self-signed', hint: NAME_AUTHORITY },
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  CERT_UNTRUSTED: { why: 'its certificate is not trusted', hint: NAME_AUTHORITY },
+  CERT_REJECTED: { why: 'its certificate is not trusted', hint: NAME_AUTHORITY },
+  CERT_SIGNATURE_FAILURE: { why: 'its certificate is damaged', hint: RENEW },
+  CERT_CHAIN_TOO_LONG: { why: 'its certificate chain is too long', hint: RENEW },
+  INVALID_CA: { why: 'its certificate comes from something that is no authority', hint: RENEW },
 };
 
 /** OpenSSL's words when the peer answers a TLS hello with plain text. */
@@ -51,7 +63,7 @@ export function classifyTransport(thrown: unknown, url: URL): SluiceError {
   if (tls !== null) {
     return new SluiceError(
       'TLS_FAILED',
-      { message: `${asking}: ${tls}`, rule: 'registry R38', errno },
+      { message: `${asking}: ${tls.why}`, rule: 'registry R38', errno, hint: tls.hint },
       { cause: thrown },
     );
   }
@@ -91,13 +103,13 @@ function codeOf(thrown: unknown): string {
   return errnoOf(thrown) ?? (thrown instanceof Error && thrown.name === 'HTTPParserError' ? 'HPE_UNKNOWN' : '');
 }
 
-function tlsReason(thrown: unknown, errno: string): string | null {
+function tlsReason(thrown: unknown, errno: string): TlsReason | null {
   const known = TLS_REASONS[errno];
   if (known !== undefined) return known;
   if (errno !== 'EPROTO' && !/^ERR_(TLS|SSL|OSSL)_/.test(errno)) return null;
   return PLAIN_TEXT.test(textOf(thrown)) || PLAIN_TEXT.test(errno)
-    ? 'plain HTTP is spoken on the port'
-    : `TLS failed (${errno})`;
+    ? { why: 'plain HTTP is spoken on the port', hint: NO_TLS }
+    : { why: `TLS failed (${errno})`, hint: `${NAME_AUTHORITY} ${NO_TLS}` };
 }
 
 function textOf(thrown: unknown): string {

@@ -1,11 +1,13 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { Agent, buildConnector, errors, type Dispatcher } from 'undici';
 import { errnoOf, SluiceError } from '../../errors.js';
 import { abortError, onAbort, throwIfAborted } from '../abort.js';
 import { type AddressGuard, isRefused } from './address.js';
 import { classifyTransport } from './classify.js';
 import { type BodySink, type Dispatch, type HttpRequest, lengthOf, type Receive, type ReplyHead } from './http.js';
+import { DEFAULT_TLS, openSecureContext, type TlsChoice } from './tls.js';
 
 /** The timers of R72, each its own. */
 export interface Timeouts {
@@ -33,51 +35,83 @@ const DRAIN_BYTES = 64 * 1024;
 /** How a connection says that its peer is gone. */
 const RESETS = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-const GUARDS: readonly AddressGuard[] = ['any', 'no-link-local', 'no-local'];
-
 /** Opens nothing yet; connections are made as requests need them. */
 export function openConnections(timeouts: Timeouts = DEFAULT_TIMEOUTS): Connections {
-  const connecting = new Set<Socket>();
-  /** Errors of connections that had carried something before. */
-  const staleErrors = new WeakSet<Error>();
-  const agents = new Map(GUARDS.map((guard) => [guard, openAgent(guard, timeouts, connecting, staleErrors)]));
+  const shared: Shared = { timeouts, connecting: new Set(), staleErrors: new WeakSet(), contexts: new Map() };
+  const agents = new Map<string, Agent>();
+  const passing = new Set<Agent>();
+  let isClosed = false;
 
   const isStale = (error: unknown): boolean => {
     if (!(error instanceof Error) || !RESETS.has(errnoOf(error) ?? '')) return false;
-    return staleErrors.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0);
+    return shared.staleErrors.has(error) || (error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0);
+  };
+  /** One for each way to connect; undici has one pool for each host in it (R43). */
+  const agentFor = ({ guard, tls = DEFAULT_TLS }: HttpRequest): Agent => {
+    const key = `${guard} ${tls.isVerified} ${tls.authorities.id}`;
+    const agent = agents.get(key) ?? openAgent(guard, tls, shared);
+    agents.set(key, agent);
+    return agent;
   };
 
   return {
     dispatch: async (request, receive, signal) => {
       throwIfAborted(signal);
-      const agent = agents.get(request.guard);
-      if (agent === undefined) throw new TypeError(`no such guard: ${request.guard}`);
-      return exchange({ agent, isStale, request, receive, signal });
+      if (isClosed) throw closed(request.url);
+      if (request.isOnNewConnection !== true)
+        return exchange({ agent: agentFor(request), isStale, request, receive, signal });
+      const agent = openAgent(request.guard, request.tls ?? DEFAULT_TLS, shared);
+      passing.add(agent);
+      try {
+        return await exchange({ agent, isStale, request, receive, signal });
+      } finally {
+        passing.delete(agent);
+        await agent.destroy();
+      }
     },
     close: async () => {
-      for (const socket of connecting) socket.destroy();
-      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      isClosed = true;
+      for (const socket of shared.connecting) socket.destroy();
+      await Promise.all([...agents.values(), ...passing].map((agent) => agent.destroy()));
     },
   };
 }
 
-function openAgent(
-  guard: AddressGuard,
-  timeouts: Timeouts,
-  connecting: Set<Socket>,
-  staleErrors: WeakSet<Error>,
-): Agent {
-  const connect = buildConnector({
+function closed(url: URL): SluiceError {
+  return new SluiceError('ABORTED', `asking ${url.host}: Sluice was closed`);
+}
+
+/** What all agents of one process share. */
+interface Shared {
+  readonly timeouts: Timeouts;
+  readonly connecting: Set<Socket>;
+  /** Errors of connections that had carried something before. */
+  readonly staleErrors: WeakSet<Error>;
+  /** By the id of their authorities. */
+  readonly contexts: Map<string, SecureContext>;
+}
+
+function openAgent(guard: AddressGuard, tls: TlsChoice, shared: Shared): Agent {
+  const { timeouts, connecting, staleErrors } = shared;
+  const common = {
     timeout: timeouts.connectMs,
     autoSelectFamily: true,
-    allowH2: false,
+    allowH2: false, // its windows cap a stream near 12 MB/s at usual latencies (R47)
     ...(guard !== 'any' && { lookup: guardedLookup(guard) }),
-  });
+  };
+  const connectPlain = buildConnector(common);
+  let connectSecure: ReturnType<typeof buildConnector> | null = null;
+  const secured = (): ReturnType<typeof buildConnector> => {
+    const secureContext = contextOf(tls, shared);
+    connectSecure ??= buildConnector({ ...common, rejectUnauthorized: tls.isVerified, secureContext });
+    return connectSecure;
+  };
   return new Agent({
     connections: CONNECTIONS_PER_ORIGIN,
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.idleMs,
     connect: (options, callback) => {
+      const connect = options.protocol === 'https:' ? secured() : connectPlain;
       const opening: unknown = connect(options, (...outcome) => {
         const [error, socket] = outcome;
         if (error === null) watchReuse(socket, staleErrors);
@@ -87,6 +121,12 @@ function openAgent(
       if (opening instanceof Socket) connecting.add(opening);
     },
   });
+}
+
+function contextOf({ authorities }: TlsChoice, { contexts }: Shared): SecureContext {
+  const context = contexts.get(authorities.id) ?? openSecureContext(authorities);
+  contexts.set(authorities.id, context);
+  return context;
 }
 
 /** Remembers the errors of a connection that come after it carried something: a peer may close an idle one at any time. */
@@ -198,8 +238,9 @@ function exchange({ agent, isStale, request, receive, signal }: Exchange): Promi
     };
     const start = (): void => {
       if (isSettled) return;
-      const { url, method, headers } = request;
-      agent.dispatch({ origin: url.origin, path: url.pathname + url.search, method, headers: { ...headers } }, handler);
+      const { url, method, headers, body } = request;
+      const path = url.pathname + url.search;
+      agent.dispatch({ origin: url.origin, path, method, headers: { ...headers }, body: body ?? null }, handler);
     };
     start();
   });

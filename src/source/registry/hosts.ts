@@ -18,13 +18,20 @@ const HUB_NAMES = new Set([HUB, 'index.docker.io', HUB_API_HOST]);
 /** The seed's registry, which never had a server of its own. */
 const SANDBOXES = 'sandboxes.io';
 
-/** @param plainHttp hosts, with their port where they have one, that speak HTTP and nothing else (R39) */
-export function chooseEndpoint(reference: RegistryReference, plainHttp: readonly string[]): Endpoint {
+/** What the user said of how hosts are spoken to. */
+export interface Schemes {
+  /** Hosts, with their port where they have one, that speak HTTP and nothing else (R39). */
+  readonly plainHttp: readonly string[];
+  /** Whether something is said about the TLS of the host, which makes it HTTPS (R36). */
+  hasTls(host: string): boolean;
+}
+
+export function chooseEndpoint(reference: Pick<RegistryReference, 'host' | 'path'>, schemes: Schemes): Endpoint {
   const host = reference.host.toLowerCase();
   const isSandboxes = host === SANDBOXES;
   const isHub = isSandboxes || HUB_NAMES.has(host);
   const apiHost = isHub ? HUB_API_HOST : host;
-  const isPlain = isPlainHost(apiHost, plainHttp) || isPlainHost(host, plainHttp);
+  const isPlain = isPlainHost(apiHost, schemes) || isPlainHost(host, schemes);
   return {
     name: isHub ? HUB : host,
     origin: `${isPlain ? 'http' : 'https'}://${apiHost}`,
@@ -37,16 +44,16 @@ export function chooseEndpoint(reference: RegistryReference, plainHttp: readonly
  * Whether plain HTTP is spoken with the host: when it was asked for, and with a loopback host on a port of its own
  * (R36). Never as a second choice (R37).
  */
-function isPlainHost(host: string, plainHttp: readonly string[]): boolean {
-  if (isNamedPlain(host, plainHttp)) return true;
+function isPlainHost(host: string, { plainHttp, hasTls }: Schemes): boolean {
+  if (isNamedHost(host, plainHttp)) return true;
   const { hostname, port } = splitHost(host);
-  return isLoopbackHost(hostname) && port !== null && port !== '443';
+  return isLoopbackHost(hostname) && port !== null && port !== '443' && !hasTls(host);
 }
 
-/** Whether the host is named for plain HTTP; being loopback is not enough here (R50). */
-export function isNamedPlain(host: string, plainHttp: readonly string[]): boolean {
+/** Whether the user named the host, with its port where it has one; for plain HTTP being loopback is not enough (R50). */
+export function isNamedHost(host: string, names: readonly string[]): boolean {
   const wanted = host.toLowerCase();
-  return plainHttp.some((name) => name.toLowerCase() === wanted);
+  return names.some((name) => name.toLowerCase() === wanted);
 }
 
 function splitHost(host: string): { hostname: string; port: string | null } {

@@ -1,18 +1,25 @@
 import type { AddressGuard } from './address.js';
+import type { TlsChoice } from './tls.js';
 
 /** What is asked for; blobs have limits of their own (R74). */
-export type Wanted = 'manifest' | 'config' | 'blob' | 'token';
+export type Wanted = 'manifest' | 'config' | 'blob' | 'token' | 'login';
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
   /** What was asked first; differs from {@link url} where a redirect was followed. */
   readonly firstUrl: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of a POST. */
+  readonly body?: string;
   readonly wanted: Wanted;
   /** Whose limits the request counts against (R74): the host that was asked first, by the name users know. */
   readonly host: string;
   readonly guard: AddressGuard;
+  /** Node's and the system's authorities when left out. */
+  readonly tls?: TlsChoice;
+  /** Whether no connection that stands is good enough (R73). */
+  readonly isOnNewConnection?: boolean;
 }
 
 /** Names in lower case; a repeated header is a list. */

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.js';
 import { type AddressGuard, classOfHost, isLoopbackHost } from './address.js';
 import { discardBody } from './body.js';
-import { isNamedPlain } from './hosts.js';
+import { isNamedHost } from './hosts.js';
 import { type Dispatch, headerOf, type HttpRequest, parseUrl, type ReplyHead } from './http.js';
 
 export interface RedirectPolicy {
@@ -73,7 +73,7 @@ function checkTarget(target: URL, request: HttpRequest, policy: RedirectPolicy):
     throw refused(target, 'it holds a user name', 'registry R51');
   }
   const isDowngrade = request.url.protocol === 'https:' && target.protocol === 'http:';
-  if (isDowngrade && !isNamedPlain(target.host, policy.plainHttp)) {
+  if (isDowngrade && !isNamedHost(target.host, policy.plainHttp)) {
     throw refused(target, 'it leaves HTTPS', 'registry R50');
   }
   const kind = classOfHost(target.hostname);
@@ -86,6 +86,8 @@ function checkTarget(target: URL, request: HttpRequest, policy: RedirectPolicy):
 
 function redirected(request: HttpRequest, target: URL): HttpRequest {
   const isSameOrigin = target.origin === request.url.origin;
+  // The body of a POST holds a credential (R24).
+  if (request.method === 'POST' && !isSameOrigin) throw refused(target, 'it would take a login along', 'registry R24');
   const kept = Object.entries(request.headers).filter(([name]) => !PRIVATE_HEADERS.has(name.toLowerCase()));
   return {
     ...request,

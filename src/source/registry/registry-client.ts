@@ -1,5 +1,6 @@
-import type { ChallengeMemory } from './auth.js';
 import type { Connections, Timeouts } from './client.js';
+import { createHelperMemory, type HelperMemory } from './credentials/helper-memory.js';
+import { createDemandMemory, type DemandMemory } from './demand.js';
 import type { Dispatch } from './http.js';
 import { createGate } from './limits.js';
 import { systemTiming, type Timing } from './timing.js';
@@ -10,7 +11,10 @@ export interface RegistryClient {
   readonly timing: Timing;
   readonly dispatch: Dispatch;
   readonly tokens: TokenCache;
-  readonly challenges: ChallengeMemory;
+  readonly demands: DemandMemory;
+  /** Identity tokens that token servers gave in place of older ones (R17). */
+  readonly renewed: Map<string, string>;
+  readonly helpers: HelperMemory;
   /** Origins that answer a `Range` with the whole blob (R79). */
   readonly rangelessOrigins: Set<string>;
   /** Ends every request. */
@@ -32,6 +36,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
   /** undici takes longer to load than the rest of the library. */
   const connections = (): Promise<Connections> =>
     (opened ??= import('./client.js').then(({ openConnections }) => openConnections(timeouts)));
+  const helpers = createHelperMemory(timing);
   const blobs = createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
   const metadata = createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
   return {
@@ -45,8 +50,13 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       }
     },
     tokens: createTokenCache(timing),
-    challenges: new Map(),
+    demands: createDemandMemory(),
+    renewed: new Map(),
+    helpers,
     rangelessOrigins: new Set(),
-    close: async () => (await opened)?.close(),
+    close: async () => {
+      helpers.close();
+      await (await opened)?.close();
+    },
   };
 }

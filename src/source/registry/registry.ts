@@ -4,9 +4,10 @@ import type { BlobReader, Source } from '../source.js';
 import { openBlobReader } from './blob.js';
 import { createBlobRequest } from './blob-request.js';
 import { type DocumentKind, getDocument, peekTag, promisedDigest } from './documents.js';
+import { isNamedHost } from './hosts.js';
 import type { Notice } from './notices.js';
 import type { RegistryClient } from './registry-client.js';
-import { createRepository, type Repository } from './repository.js';
+import { type AccessOptions, createRepository, type Repository } from './repository.js';
 import { blobUrl, manifestUrl } from './urls.js';
 
 /** Most bytes of a document (R98). */
@@ -16,10 +17,8 @@ export interface DocumentCaps {
   readonly maxTokenBytes: number;
 }
 
-export interface RegistryOptions {
+export interface RegistryOptions extends AccessOptions {
   readonly client: RegistryClient;
-  /** Hosts, with their port where they have one, that speak HTTP and nothing else. */
-  readonly plainHttp: readonly string[];
   readonly caps: DocumentCaps;
   readonly notice: Notice;
   /** A folder for unlinked files that hold what a registry sends unasked (R79). */
@@ -28,13 +27,8 @@ export interface RegistryOptions {
 
 /** The image at a registry; nothing is asked before a method is called. */
 export function openRegistry(reference: RegistryReference, options: RegistryOptions): Source {
-  const { caps, client, plainHttp, notice } = options;
-  const repository = createRepository(reference, {
-    client,
-    plainHttp,
-    notice,
-    maxTokenBytes: caps.maxTokenBytes,
-  });
+  const { caps } = options;
+  const repository = createRepository(reference, { ...options, maxTokenBytes: caps.maxTokenBytes });
   const { endpoint } = repository;
   const manifest: DocumentKind = {
     asked: 'manifest',
@@ -43,6 +37,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   const config: DocumentKind = { asked: 'config', cap: { option: 'maxConfigBytes', bytes: caps.maxConfigBytes } };
   const readers = new Set<BlobReader>();
   noteStandIn(repository);
+  noteUnverified(repository, options);
 
   return {
     peekDigest: async (signal) => {
@@ -106,6 +101,12 @@ function openReaderOf(
     noteRangelessHost: () => void client.rangelessOrigins.add(endpoint.origin),
     notice: (message) => repository.notice('debug', message),
   });
+}
+
+function noteUnverified({ endpoint, notice }: Repository, { tls }: RegistryOptions): void {
+  const { host, protocol } = new URL(endpoint.origin);
+  if (protocol !== 'https:' || !isNamedHost(host, tls.skipVerify)) return;
+  notice('warn', `the certificate of ${host} is not verified: whoever is on the way can answer in its place`);
 }
 
 /** Who asks for images of another name's registry hears who answers (R2). */

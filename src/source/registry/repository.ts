@@ -1,16 +1,26 @@
 import type { RegistryReference } from '../../oci/reference.js';
 import { withAuth } from './auth.js';
-import { chooseEndpoint, type Endpoint } from './hosts.js';
+import type { Credentials, CredentialsFunction } from './credentials/credential.js';
+import { findCredential } from './credentials/find-credential.js';
+import { chooseEndpoint, type Endpoint, isNamedHost } from './hosts.js';
 import type { Dispatch, Wanted } from './http.js';
 import { type Notice, withNotices } from './notices.js';
 import { withRedirects } from './redirect.js';
 import type { RegistryClient } from './registry-client.js';
 import type { Asked } from './status.js';
+import { type TlsPolicy, withTls } from './tls.js';
 import { USER_AGENT } from './user-agent.js';
 
-export interface RepositoryOptions {
-  readonly client: RegistryClient;
+/** How hosts are spoken to, and who asks. */
+export interface AccessOptions {
+  /** Hosts, with their port where they have one, that speak HTTP and nothing else. */
   readonly plainHttp: readonly string[];
+  readonly tls: TlsPolicy;
+  readonly credentials: Credentials | CredentialsFunction | undefined;
+}
+
+export interface RepositoryOptions extends AccessOptions {
+  readonly client: RegistryClient;
   readonly maxTokenBytes: number;
   readonly notice: Notice;
 }
@@ -29,17 +39,22 @@ export interface Repository {
   notice(level: 'debug' | 'info' | 'warn', message: string): void;
 }
 
-export function createRepository(reference: RegistryReference, options: RepositoryOptions): Repository {
-  const { client, plainHttp, notice } = options;
-  const endpoint = chooseEndpoint(reference, plainHttp);
+/** @param reference its path is empty for what concerns the host alone */
+export function createRepository(
+  reference: Pick<RegistryReference, 'host' | 'path'>,
+  options: RepositoryOptions,
+): Repository {
+  const { client, plainHttp, tls } = options;
+  const hasTls = (host: string): boolean =>
+    tls.authorities.certificates.length > 0 || isNamedHost(host, tls.skipVerify);
+  const endpoint = chooseEndpoint(reference, { plainHttp, hasTls });
+  const { name, repository } = endpoint;
+  const notice = (level: 'debug' | 'info' | 'warn', message: string): void => options.notice(level, message, name);
   const headers = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' };
-  const bare = withNotices(client.dispatch, (level, message) => notice(level, message, endpoint.name));
+  const bare = withNotices(withTls(client.dispatch, tls), notice);
   const following = withRedirects(bare, { plainHttp });
-  const asked = (wanted: Wanted): Asked => ({
-    host: endpoint.name,
-    repository: endpoint.repository,
-    asked: wanted,
-  });
+  const asked = (wanted: Wanted): Asked => ({ host: name, repository, asked: wanted });
+  const places = { given: options.credentials, helpers: client.helpers };
   return {
     endpoint,
     client,
@@ -49,14 +64,17 @@ export function createRepository(reference: RegistryReference, options: Reposito
       bare,
       asked,
       tokens: client.tokens,
-      challenges: client.challenges,
+      renewed: client.renewed,
+      demands: client.demands,
+      findCredential: (query) => findCredential(places, { ...query, host: name, repository }),
       tokenCap: { option: 'maxTokenBytes', bytes: options.maxTokenBytes },
       plainHttp,
       headers,
       timing: client.timing,
+      notice,
     }),
     following,
     asked,
-    notice: (level, message) => notice(level, message, endpoint.name),
+    notice,
   };
 }

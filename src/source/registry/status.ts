@@ -12,13 +12,18 @@ export interface Asked {
 /** "does not exist, or needs a login": registries don't tell the two apart (R25). */
 export const MISSING_OR_PRIVATE = 'the repository does not exist, or needs a login';
 
+/** Doing what, for messages. */
+export function doingOf({ host, repository, asked }: Asked): string {
+  return asked === 'login' ? `logging in to ${host}` : `asking ${host} for the ${asked} of "${repository}"`;
+}
+
 /** A reply that is no success as an error: the status decides, the body explains (R12, R25). */
 export function statusError(head: ReplyHead, body: Uint8Array, asked: Asked, nowMs: number): SluiceError {
   const said = parseErrorBody(body);
   const code = codeOf(head.status, said.code, asked.asked);
   const retryAt = retryAtOf(head, nowMs);
   const detail: ErrorDetail = {
-    message: `asking ${asked.host} for the ${asked.asked} of "${asked.repository}": ${describe(head.status, said, code)}`,
+    message: `${doingOf(asked)}: ${describe(head.status, said, code, asked.asked)}`,
     ...asked,
     status: head.status,
     ...(said.code !== null && { registryCode: said.code }),
@@ -57,9 +62,9 @@ function notFoundCode(said: string | null, asked: Wanted): ErrorCode {
   }
 }
 
-function describe(status: number, said: ErrorBody, code: ErrorCode): string {
+function describe(status: number, said: ErrorBody, code: ErrorCode, asked: Wanted): string {
   const parts = [`HTTP ${status}`];
-  if (code === 'AUTH_REQUIRED') parts.push(MISSING_OR_PRIVATE);
+  if (code === 'AUTH_REQUIRED' && asked !== 'login') parts.push(MISSING_OR_PRIVATE);
   if (said.code !== null) parts.push(said.code);
   if (said.text !== '') parts.push(said.text);
   return parts.join(': ');

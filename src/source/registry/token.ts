@@ -18,6 +18,8 @@ export interface Token {
   readonly value: string;
   /** Milliseconds from the reply's arrival. */
   readonly lifetimeMs: number;
+  /** An identity token that takes the place of the one that was shown. */
+  readonly refreshToken: string | null;
 }
 
 /** Tokens in memory, one request in flight for each key. */
@@ -103,6 +105,7 @@ const replySchema = z.object({
   token: z.string().optional(),
   access_token: z.string().optional(),
   expires_in: z.unknown().optional(),
+  refresh_token: z.string().min(1).optional().catch(undefined),
 });
 
 /**
@@ -116,7 +119,7 @@ export function parseToken(bytes: Uint8Array): Token {
   if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
     throw new SluiceError('AUTH_FAILED', { message: 'the token server sent no token', rule: 'registry R15' });
   }
-  return { value, lifetimeMs: lifetimeSeconds(reply?.expires_in) * 1000 };
+  return { value, lifetimeMs: lifetimeSeconds(reply?.expires_in) * 1000, refreshToken: reply?.refresh_token ?? null };
 }
 
 /** `issued_at` is ignored: clocks differ (R21). */

@@ -56,7 +56,7 @@ const SCHEMES: readonly (readonly [rule: string, host: string, plainHttp: string
 
 for (const [rule, host, plainHttp, origin] of SCHEMES) {
   test(`registry ${rule} ${host}${plainHttp.length > 0 ? ` (plain: ${plainHttp.join()})` : ''} is asked at ${origin}`, () => {
-    assert.equal(chooseEndpoint(parseReference(`${host}/a/b:1`), plainHttp).origin, origin);
+    assert.equal(chooseEndpoint(parseReference(`${host}/a/b:1`), { plainHttp, hasTls: () => false }).origin, origin);
   });
 }
 

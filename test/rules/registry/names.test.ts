@@ -13,6 +13,8 @@ const ACCEPT =
   'application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, ' +
   'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json';
 
+/** Nothing is said of any host. */
+const SCHEMES = { plainHttp: [], hasTls: () => false };
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
 
 for (const host of ['docker.io', 'index.docker.io', 'registry-1.docker.io']) {
@@ -62,8 +64,8 @@ const HOSTS = [
 
 for (const [host, origin] of HOSTS) {
   test(`registry R3 any host works: ${host}`, () => {
-    assert.equal(chooseEndpoint(parseReference(`${host}/a/b:1`), []).origin, origin);
-    assert.equal(manifestUrl(chooseEndpoint(parseReference(`${host}/a/b:1`), []), '1').origin, origin);
+    assert.equal(chooseEndpoint(parseReference(`${host}/a/b:1`), SCHEMES).origin, origin);
+    assert.equal(manifestUrl(chooseEndpoint(parseReference(`${host}/a/b:1`), SCHEMES), '1').origin, origin);
   });
 }
 
@@ -126,7 +128,7 @@ test('registry R7 every part of a path is encoded', () => {
   fc.assert(
     fc.property(fc.string({ unit, minLength: 1 }), fc.string({ unit, minLength: 1 }), (segment, tag) => {
       fc.pre(!/^\.{1,2}$/.test(tag) && !segment.split('/').some((part) => /^\.{0,2}$/.test(part)));
-      const endpoint = { ...chooseEndpoint(reference, []), repository: segment };
+      const endpoint = { ...chooseEndpoint(reference, SCHEMES), repository: segment };
       const url = manifestUrl(endpoint, tag);
       assert.equal(url.host, 'registry.test');
       assert.equal(url.search + url.hash, '');
@@ -145,14 +147,14 @@ for (const [repository, tag] of [
   ['a', ''],
 ] as const) {
   test(`registry R7 no URL is built of ${JSON.stringify([repository, tag])}`, () => {
-    const endpoint = { ...chooseEndpoint(parseReference('registry.test/a:1'), []), repository };
+    const endpoint = { ...chooseEndpoint(parseReference('registry.test/a:1'), SCHEMES), repository };
     assert.throws(() => manifestUrl(endpoint, tag), TypeError);
   });
 }
 
 test('registry R7 the colon of a digest stays as every registry expects it', () => {
   const digest = digestOf(Buffer.from('x'));
-  const endpoint = chooseEndpoint(parseReference('registry.test/a/b:1'), []);
+  const endpoint = chooseEndpoint(parseReference('registry.test/a/b:1'), SCHEMES);
   assert.equal(blobUrl(endpoint, digest).pathname, `/v2/a/b/blobs/${digest}`);
 });
 

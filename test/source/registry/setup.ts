@@ -4,11 +4,15 @@ import { parseReference } from '../../../src/oci/reference.js';
 import type { Dispatch, HttpRequest, ReplyHeaders } from '../../../src/source/registry/http.js';
 import { createRegistryClient, type RegistryClient } from '../../../src/source/registry/registry-client.js';
 import { type DocumentCaps, openRegistry } from '../../../src/source/registry/registry.js';
+import type { Credentials, CredentialsFunction } from '../../../src/source/registry/credentials/credential.js';
+import { readAuthorities } from '../../../src/source/registry/tls.js';
 import type { Timeouts } from '../../../src/source/registry/client.js';
 import type { Timing } from '../../../src/source/registry/timing.js';
 import { throwIfAborted } from '../../../src/source/abort.js';
 import type { BlobReader, Source } from '../../../src/source/source.js';
-import { temporaryDirectory } from '../../helpers/temporary.js';
+import { isolateProcess, temporaryDirectory } from '../../helpers/temporary.js';
+
+isolateProcess();
 
 /** What of a test's context is used here. */
 export interface TestContext {
@@ -43,6 +47,9 @@ export function fakeTiming(random: () => number = () => 0.5): FakeTiming {
 export interface OpenOptions {
   readonly client?: RegistryClient;
   readonly plainHttp?: readonly string[];
+  readonly tlsCa?: readonly string[];
+  readonly skipVerify?: readonly string[];
+  readonly credentials?: Credentials | CredentialsFunction;
   readonly caps?: Partial<DocumentCaps>;
   readonly timeouts?: Timeouts;
   readonly timing?: FakeTiming;
@@ -66,6 +73,8 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
   const source = openRegistry(parseReference(reference), {
     client,
     plainHttp: options.plainHttp ?? [],
+    tls: { authorities: readAuthorities(options.tlsCa ?? []), skipVerify: options.skipVerify ?? [] },
+    credentials: options.credentials,
     caps: { maxManifestBytes: 4 << 20, maxConfigBytes: 8 << 20, maxTokenBytes: 1 << 20, ...options.caps },
     notice: (level, message, host) => notices.push({ level, message, host }),
     spillDirectory,

@@ -94,7 +94,7 @@ test('registry R20 one request is in flight for all who wait', async () => {
   };
   const all = Promise.all([1, 2, 3].map(() => cache.find(KEY, request, never)));
   await Promise.resolve();
-  answer({ value: 'one', lifetimeMs: 60_000 });
+  answer({ value: 'one', lifetimeMs: 60_000, refreshToken: null });
   assert.deepEqual(await all, ['one', 'one', 'one']);
   assert.equal(asked, 1);
 });
@@ -138,5 +138,5 @@ test('registry R20 a failed request is not kept', async () => {
 });
 
 function requestOf(values: string[], lifetimeMs: number): () => Promise<Token> {
-  return async () => ({ value: values.shift() ?? 'none', lifetimeMs });
+  return async () => ({ value: values.shift() ?? 'none', lifetimeMs, refreshToken: null });
 }
