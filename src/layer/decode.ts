@@ -3,7 +3,7 @@ import { kindOfLayer, type LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
 import type { Meter } from './meter.js';
-import type { Decompress, SlabStage, Stage } from './stage.js';
+import type { Decompress, SlabStage } from './stage.js';
 import { createBlobVerifier } from './verify.js';
 import type { Warnings } from './warnings.js';
 
@@ -16,21 +16,10 @@ export interface DecodeOptions {
   readonly warnings: Warnings;
   /** Called once, when it is known what the bytes really are. */
   readonly open: (compression: LayerCompression) => SlabStage;
-  /** Called when decompressing has failed; throws the earlier fault of what was handed on, where there is one. */
-  readonly settle?: () => void;
 }
 
 /** The stage that turns a blob's packed bytes into its tar stream: verified, decompressed, within the budgets. */
-export function createDecode({
-  digest,
-  sizeBytes,
-  mediaType,
-  decoder,
-  meter,
-  warnings,
-  open,
-  settle,
-}: DecodeOptions): Decode {
+export function createDecode({ digest, sizeBytes, mediaType, decoder, meter, warnings, open }: DecodeOptions): Decode {
   let unpackedBytes = 0;
   const decompress = createDecompress({
     decoder,
@@ -46,7 +35,7 @@ export function createDecode({
       meter.stream(produced, consumed);
     },
   });
-  const verifier = createBlobVerifier(digest, sizeBytes, settle ? createSettled(decompress, settle) : decompress);
+  const verifier = createBlobVerifier(digest, sizeBytes, decompress);
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),
@@ -60,19 +49,4 @@ export function createDecode({
 export interface Decode extends Decompress {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
-}
-
-function createSettled(stage: Stage, settle: () => void): Stage {
-  const attempt = (step: () => void): void => {
-    try {
-      step();
-    } catch (error) {
-      settle();
-      throw error;
-    }
-  };
-  return {
-    push: (bytes) => attempt(() => stage.push(bytes)),
-    end: () => attempt(() => stage.end()),
-  };
 }

@@ -16,17 +16,14 @@ import { createWarnings, type Warnings } from './warnings.js';
 /**
  * The first half of a layer that two threads extract: its packed bytes become slabs of tar bytes. Like the other half it
  * does not throw, and with {@link applyLayer} it comes to the same as `extractLayer`.
- * @param hooks for tests that run one half after the other, in chunks of their own
+ * @param read for tests that push other chunks than a blob gives
  */
-export function decodeLayer(
-  task: DecodeTask,
-  { read = readBlob, isAlone = false }: { readonly read?: typeof readBlob; readonly isAlone?: boolean } = {},
-): Outcome<null> {
+export function decodeLayer(task: DecodeTask, read: typeof readBlob = readBlob): Outcome<null> {
   const warnings = createWarnings();
   const usage = openUsage(task.usage);
   const slabs = openSlabProducer(task.slabs);
   try {
-    decode(task, { slabs, usage, warnings, read, isAlone });
+    decode(task, { slabs, usage, warnings, read });
     return { kind: 'done', facts: null, warnings: warnings.list() };
   } catch (error) {
     slabs.fail();
@@ -40,10 +37,9 @@ interface Decoding {
   readonly usage: Usage;
   readonly warnings: Warnings;
   readonly read: typeof readBlob;
-  readonly isAlone: boolean;
 }
 
-function decode(task: DecodeTask, { slabs, usage, warnings, read, isAlone }: Decoding): void {
+function decode(task: DecodeTask, { slabs, usage, warnings, read }: Decoding): void {
   const control = openControl(task.control);
   const digest = parseDigest(task.digest);
   const diffId = parseDigest(task.diffId);
@@ -57,7 +53,6 @@ function decode(task: DecodeTask, { slabs, usage, warnings, read, isAlone }: Dec
       slabs.setHashed(isHashed);
       return isHashed ? createDiffIdVerifier(diffId, slabs) : slabs;
     },
-    ...(!isAlone && { settle: slabs.settle }),
   });
   try {
     read(task.blob, control, stage, (packedBytes) => control.reportBytes(packedBytes, stage.unpackedBytes));
