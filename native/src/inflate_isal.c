@@ -16,7 +16,7 @@
 /* The name that goes with the headers' major version. */
 #define LIBRARY "libisal.so.2"
 
-enum phase { FIXED, EXTRA_LENGTH, EXTRA, NAME, COMMENT, HEADER_CRC, DEFLATED, TRAILER, DONE, BROKEN };
+enum phase { FIXED, EXTRA_LENGTH, EXTRA, NAME, COMMENT, HEADER_CRC, DEFLATED, TRAILER, DONE, DAMAGED, BROKEN };
 enum flag { FHCRC = 2, FEXTRA = 4, FNAME = 8, FCOMMENT = 16, RESERVED = 0xe0 };
 enum { FIXED_BYTES = 10, TRAILER_BYTES = 8, DEFLATE_METHOD = 8 };
 
@@ -189,11 +189,22 @@ static void run_deflate(struct member *member, struct input *in, uint8_t *out, s
   *produced = out_length - deflate->avail_out;
   member->length += (uint32_t)*produced;
   if (code < 0 || code == ISAL_NEED_DICT) {
-    member->phase = BROKEN;
+    member->phase = DAMAGED;
   } else if (deflate->block_state == ISAL_BLOCK_FINISH) {
     take_back(member);
     member->phase = TRAILER;
   }
+}
+
+/* What was decoded before the damage and had no room yet: zlib has handed that out when it fails. */
+static void hand_out_rest(struct member *member, uint8_t *out, size_t out_length, size_t *produced) {
+  struct inflate_state *deflate = &member->deflate;
+  size_t rest = (size_t)(deflate->tmp_out_valid - deflate->tmp_out_processed), room = out_length - *produced;
+  size_t length = rest < room ? rest : room;
+  memcpy(out + *produced, deflate->tmp_out_buffer + deflate->tmp_out_processed, length);
+  deflate->tmp_out_processed += (int32_t)length;
+  *produced += length;
+  if (length == rest) member->phase = BROKEN;
 }
 
 static void read_trailer(struct member *member, struct input *in) {
@@ -211,6 +222,7 @@ static enum inflate_status run(void *state, const uint8_t *in, size_t in_length,
   if (member->phase < DEFLATED) read_header(member, &input);
   if (member->phase == DEFLATED) run_deflate(member, &input, out, out_length, produced);
   if (member->phase == TRAILER) read_trailer(member, &input);
+  if (member->phase == DAMAGED) hand_out_rest(member, out, out_length, produced);
   *consumed = (size_t)(input.at - in);
   return member->phase == DONE ? INFLATE_END : member->phase == BROKEN ? INFLATE_MALFORMED : INFLATE_MORE;
 }

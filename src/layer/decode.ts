@@ -18,8 +18,6 @@ export interface DecodeOptions {
   readonly tracer?: Tracer;
   /** Called once, when it is known what the bytes really are. */
   readonly open: (compression: LayerCompression) => SlabStage;
-  /** Called when decompressing has failed; throws the earlier fault of what was handed on, where there is one. */
-  readonly settle?: () => void;
 }
 
 /** The stage that turns a blob's packed bytes into its tar stream: verified, decompressed, within the budgets. */
@@ -32,7 +30,6 @@ export function createDecode({
   warnings,
   tracer = UNTRACED,
   open,
-  settle,
 }: DecodeOptions): Decode {
   let unpackedBytes = 0;
   const decompress = createDecompress({
@@ -53,7 +50,7 @@ export function createDecode({
     push: (bytes) => tracer.span('inflate', () => decompress.push(bytes)),
     end: () => tracer.span('inflate', () => decompress.end()),
   };
-  const verifier = createBlobVerifier(digest, sizeBytes, settle ? createSettled(inflate, settle) : inflate, tracer);
+  const verifier = createBlobVerifier(digest, sizeBytes, inflate, tracer);
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),
@@ -67,19 +64,4 @@ export function createDecode({
 export interface Decode extends Decompress {
   /** Bytes of the tar stream so far. */
   readonly unpackedBytes: number;
-}
-
-function createSettled(stage: Stage, settle: () => void): Stage {
-  const attempt = (step: () => void): void => {
-    try {
-      step();
-    } catch (error) {
-      settle();
-      throw error;
-    }
-  };
-  return {
-    push: (bytes) => attempt(() => stage.push(bytes)),
-    end: () => attempt(() => stage.end()),
-  };
 }

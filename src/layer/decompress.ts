@@ -1,6 +1,8 @@
 import { SluiceError } from '../errors.js';
 import type { LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
+import { holdFault } from './held-fault.js';
+import type { Inflater } from './inflate/inflater.js';
 import { openInflater } from './inflate/open-inflater.js';
 import { openZstdInflater } from './inflate/zstd.js';
 import { createMembers, type Admit, type MemberFormat } from './members.js';
@@ -46,12 +48,17 @@ function openBody(compression: LayerCompression, next: SlabStage, { decoder, adm
     case 'none':
       return createPlain(next, admit);
     case 'gzip':
-      return createMembers(openInflater(decoder), GZIP, next, admit);
+      return createPacked(openInflater(decoder), GZIP, next, admit);
     case 'zstd':
-      return createMembers(openZstdInflater(), ZSTD, next, admit);
+      return createPacked(openZstdInflater(), ZSTD, next, admit);
     default:
       return compression satisfies never;
   }
+}
+
+function createPacked(inflater: Inflater, format: MemberFormat, next: SlabStage, admit: Admit): Decompress {
+  const { held, admitted } = holdFault(next, admit);
+  return createMembers(inflater, format, held, admitted);
 }
 
 const GZIP: MemberFormat = { name: 'gzip', member: 'member', startsWith: (byte) => byte === 0x1f };

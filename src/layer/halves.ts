@@ -17,18 +17,15 @@ import { createWarnings, type Warnings } from './warnings.js';
 /**
  * The first half of a layer that two threads extract: its packed bytes become slabs of tar bytes. Like the other half it
  * does not throw, and with {@link applyLayer} it comes to the same as `extractLayer`.
- * @param hooks for tests that run one half after the other, in chunks of their own
+ * @param read for tests that push other chunks than a blob gives
  */
-export function decodeLayer(
-  task: DecodeTask,
-  { read = readBlob, isAlone = false }: { readonly read?: typeof readBlob; readonly isAlone?: boolean } = {},
-): Outcome<null> {
+export function decodeLayer(task: DecodeTask, read: typeof readBlob = readBlob): Outcome<null> {
   const warnings = createWarnings();
   const tracer = createTracer(task.isTraced);
   const usage = openUsage(task.usage);
   const slabs = openSlabProducer(task.slabs);
   try {
-    decode(task, { slabs, usage, warnings, tracer, read, isAlone });
+    decode(task, { slabs, usage, warnings, tracer, read });
     return { kind: 'done', facts: null, warnings: warnings.list(), ...tracer.report() };
   } catch (error) {
     slabs.fail();
@@ -43,10 +40,9 @@ interface Decoding {
   readonly warnings: Warnings;
   readonly tracer: Tracer;
   readonly read: typeof readBlob;
-  readonly isAlone: boolean;
 }
 
-function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read, isAlone }: Decoding): void {
+function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read }: Decoding): void {
   const control = openControl(task.control);
   const digest = parseDigest(task.digest);
   const hash = openSharedHash(parseDigest(task.diffId), tracer);
@@ -58,7 +54,6 @@ function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read, isAlon
     warnings,
     tracer,
     open: () => ({ ...slabs, slab: () => tracer.span('wait', slabs.slab) }),
-    ...(!isAlone && { settle: slabs.settle }),
   });
   try {
     const report = (packedBytes: number): void => control.reportBytes(packedBytes, stage.unpackedBytes);

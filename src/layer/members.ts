@@ -21,6 +21,7 @@ export interface MemberFormat {
 export function createMembers(inflater: Inflater, format: MemberFormat, next: SlabStage, admit: Admit): Decompress {
   let filled = 0;
   let consumed = 0;
+  let memberStart = 0;
   let produced = 0;
   let state: 'member' | 'between' | 'padding' = 'member';
   const flush = (): void => {
@@ -32,14 +33,19 @@ export function createMembers(inflater: Inflater, format: MemberFormat, next: Sl
     next.emit(length);
   };
 
-  /** What came out before the fault is handed on first, so that the earlier fault of two is the one that shows. */
-  const refuse = (what: string): never => {
+  /** What came out before the fault is handed on first: a budget that it exceeds counts. */
+  const refuse = (what: string, offset: number): never => {
     flush();
     throw new SluiceError('COMPRESSION_MALFORMED', {
       message: `decompressing the layer: ${what}`,
       rule: format.name === 'gzip' ? 'C4' : 'C5',
-      offset: consumed,
+      offset,
     });
+  };
+
+  /** Where in a member its fault shows depends on the decoder and on the pushes, and so does how it shows. */
+  const refuseMember = (): never => {
+    return refuse(`a ${format.name} ${format.member} is damaged or cut off`, memberStart);
   };
 
   const inflate = (bytes: Uint8Array, from: number): number => {
@@ -50,7 +56,7 @@ export function createMembers(inflater: Inflater, format: MemberFormat, next: Sl
       at += inflater.consumed;
       consumed += inflater.consumed;
       filled += inflater.produced;
-      if (status === 'malformed') refuse(`the ${format.name} data is damaged`);
+      if (status === 'malformed') refuseMember();
       const isFull = filled === slab.length;
       if (isFull) flush();
       if (status === 'ended') {
@@ -58,8 +64,7 @@ export function createMembers(inflater: Inflater, format: MemberFormat, next: Sl
         return at;
       }
       if (at === bytes.length && !isFull) return at;
-      if (!isFull && inflater.consumed === 0 && inflater.produced === 0)
-        refuse(`the ${format.name} data does not go on`);
+      if (!isFull && inflater.consumed === 0 && inflater.produced === 0) refuseMember();
     }
   };
 
@@ -75,16 +80,17 @@ export function createMembers(inflater: Inflater, format: MemberFormat, next: Sl
         if (byte === 0) state = 'padding';
         else if (state === 'between' && format.startsWith(byte)) {
           inflater.reset();
+          memberStart = consumed;
           state = 'member';
           continue;
-        } else refuse(`there is something else after the last ${format.name} ${format.member}`);
+        } else refuse(`there is something else after the last ${format.name} ${format.member}`, consumed);
         at++;
         consumed++;
       }
       if (next.isHungry()) flush();
     },
     end() {
-      if (state === 'member') refuse(`the ${format.name} data is cut off`);
+      if (state === 'member') refuseMember();
       flush();
       next.end();
     },

@@ -54,13 +54,18 @@ export class ChainView implements Disposable {
       kind === 'symlink' ||
       kind === 'other' ||
       this.#isOpaque(parent, parentPath) ||
-      this.#kindAt(marker) !== 'absent';
+      this.#isMarker(marker);
     return { kind, hidesBelow, isOpaque: null };
   }
 
   #isOpaque(directory: Seen, path: Buffer): boolean {
     const marker = Buffer.concat([path, OPAQUE]).subarray(path.length === 0 ? 1 : 0);
-    return (directory.isOpaque ??= this.#kindAt(marker) !== 'absent');
+    return (directory.isOpaque ??= this.#isMarker(marker));
+  }
+
+  /** A directory named like a marker is an ordinary one (W6), and everything else is kept as a file (W2). */
+  #isMarker(path: Buffer): boolean {
+    return this.#kindAt(path) === 'other';
   }
 
   #kindAt(path: Buffer): View['kind'] {

@@ -34,7 +34,10 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
     const tree = new Tree(addon, writer, warnings, flagsOf({ stat, privilegedXattrs: false }));
     tree.setRoot({ mode: 0o755, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 });
     const { isAborted } = openControl(task.control);
-    task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, isAborted }));
+    const throwIfAborted = (): void => {
+      if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
+    };
+    task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, throwIfAborted }));
     addon.writerFinish(writer, Buffer.from(sidecar), Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`));
   } finally {
     addon.writerClose(writer);
@@ -52,7 +55,7 @@ interface Composing {
   readonly tree: Tree;
   readonly root: string;
   readonly isBottom: boolean;
-  readonly isAborted: () => boolean;
+  readonly throwIfAborted: () => void;
 }
 
 function composeLayer(layer: LayerPlace, composing: Composing): void {
@@ -88,13 +91,13 @@ function readLookups(items: Iterable<SidecarItem>): {
 }
 
 function layOver(layer: LayerPlace, items: Iterable<SidecarItem>, links: HeldLinks, composing: Composing): void {
-  const { tree, isBottom, isAborted } = composing;
+  const { tree, isBottom, throwIfAborted } = composing;
   using source = new RealTree(layer.directory);
-  const feed = new Feed(tree);
+  const feed = new Feed(tree, throwIfAborted);
   const names = new InodeNames(tree);
   tree.listener = names;
   for (const item of items) {
-    if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
+    throwIfAborted();
     if (item.kind === 'deferred') {
       feed.flush();
       links.make(item);

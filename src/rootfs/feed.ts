@@ -27,13 +27,16 @@ const KINDS: Readonly<Record<SidecarType, number>> = {
 /** Turns entries of a layer's sidecar, and the bytes of its files, into commands of the writer of another tree. */
 export class Feed {
   readonly #tree: Tree;
+  readonly #throwIfAborted: () => void;
   readonly #batch = new Batch();
   readonly #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #used = 0;
   #count = 0;
 
-  constructor(tree: Tree) {
+  /** @param throwIfAborted asked between the pieces of a large file */
+  constructor(tree: Tree, throwIfAborted: () => void) {
     this.#tree = tree;
+    this.#throwIfAborted = throwIfAborted;
   }
 
   /** Runs what waits; to be called before the tree is asked or changed in another way. */
@@ -101,6 +104,7 @@ export class Feed {
     const step = isSparse ? PIECE_BYTES : SLAB_BYTES;
     this.flush();
     for (let position = 0; position < entry.size; position += step) {
+      this.#throwIfAborted();
       const length = Math.min(step, entry.size - position);
       this.#readWhole(file, entry, { start: 0, length, position });
       if (isSparse && this.#slab.subarray(0, length).equals(ZEROS.subarray(0, length))) continue;

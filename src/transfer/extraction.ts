@@ -44,7 +44,7 @@ export function startExtraction(
   };
 }
 
-/** What came first in the stream of bytes counts, as in one thread: the decoding half may have been far ahead. */
+/** As in one thread, a fault of the blob counts before one of what is in it, and a budget's or the machine's that came first. */
 export function joinHalves(decoded: Outcome<null>, applied: Outcome): Outcome {
   const spans = [...(decoded.spans ?? []), ...(applied.spans ?? [])];
   const said = { warnings: [...decoded.warnings, ...applied.warnings], ...(spans.length > 0 && { spans }) };
@@ -60,5 +60,6 @@ export function joinHalves(decoded: Outcome<null>, applied: Outcome): Outcome {
 const OUTWEIGHS_REFUSAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DIGEST_MISMATCH',
   'SIZE_MISMATCH',
+  'COMPRESSION_MALFORMED',
   'STORE_FAILED',
 ]);

@@ -76,8 +76,6 @@ export interface SlabProducer {
   end(): void;
   /** The consumer gets what was handed on, and then the failure. */
   fail(): void;
-  /** Waits until all that was handed on is used. @throws as {@link slab} */
-  settle(): void;
 }
 
 export interface SlabConsumer {
@@ -107,14 +105,14 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
   let pushed = 0;
   let hash: SlabHash | null = null;
   const unused = (): number => (Atomics.load(words, FILLED) - Atomics.load(words, USED)) >>> 0;
-  const waitUntil = (unusedAtMost: number): void => {
+  const waitForRoom = (): void => {
     for (;;) {
       const consumed = Atomics.load(words, CONSUMED);
       if (Atomics.load(words, STATE) === ABORTED) throw aborted('cancelled');
       const answer = Atomics.load(words, ANSWER);
       if (answer === ANSWERS.refused) throw new SluiceError('ENTRY_REFUSED', 'decoding the layer: an entry is refused');
       if (answer === ANSWERS.stopped) throw aborted('applying it has failed');
-      if (unused() <= unusedAtMost) return;
+      if (unused() < slabs) return;
       if (!hash || !hashNext(ring, hash)) Atomics.wait(words, CONSUMED, consumed);
     }
   };
@@ -125,7 +123,7 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
   const producer: SlabProducer = {
     slab: () => {
       if (current) return current;
-      waitUntil(slabs - 1);
+      waitForRoom();
       return (current = slabAt(Atomics.load(words, FILLED)));
     },
     emit: (length) => {
@@ -153,7 +151,6 @@ export function openSlabProducer(buffer: SharedArrayBuffer): SlabProducer {
       finish(ENDED);
     },
     fail: () => finish(FAILED),
-    settle: () => waitUntil(0),
   };
   const emitPushed = (): void => {
     if (pushed > 0) producer.emit(pushed);

@@ -69,8 +69,6 @@ function extractOnce(layerCase: LayerCase, way: Way, guard: Guard, t: Cleanup): 
  * may be the one too many (B4). Limit and rule are the same.
  */
 function comparable({ code, detail }: ErrorData): unknown {
-  // How far a decoder has read ahead of the damage is its own affair.
-  if (code === 'COMPRESSION_MALFORMED') return { code, rule: detail.rule };
   return detail.rule === 'B4' ? { code, rule: detail.rule, limit: detail.limit } : { code, detail };
 }
 

@@ -87,7 +87,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
 /** One thread does what two do: so much room lies between the halves that the first never waits. */
 function extractHalves(task: ExtractTask, read: typeof readBlob, tarBytes: number): Outcome {
   const slabs = createSlabs(2 ** Math.ceil(Math.log2(tarBytes / SLAB_BYTES + 3)));
-  const decoded = decodeLayer({ ...task, kind: 'decode', slabs }, { read, isAlone: true });
+  const decoded = decodeLayer({ ...task, kind: 'decode', slabs }, read);
   return joinHalves(decoded, applyLayer({ ...task, kind: 'apply', slabs }));
 }
 

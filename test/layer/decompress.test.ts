@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { constants, gzipSync } from 'node:zlib';
 import { SluiceError } from '../../src/errors.js';
 import { createDecompress } from '../../src/layer/decompress.js';
 import { decoders } from '../../src/layer/inflate/open-inflater.js';
@@ -128,6 +128,20 @@ for (const decoder of decoders()) {
     const trailing = Buffer.concat([gzipSync('whole'), Buffer.from('x')]);
     for (const chunk of [1, trailing.length])
       assert.equal(inflate(trailing, decoder, [chunk]).output.toString(), 'whole');
+  });
+
+  test(`extraction C4 S23 ${decoder}: all that comes before the damage is handed on, wherever a slab ends`, () => {
+    const content = createRandom(8).bytes(50_000);
+    const cut = gzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH });
+    for (const filled of [100, SLAB_BYTES - 50_001, SLAB_BYTES - 50_000, SLAB_BYTES - 100, SLAB_BYTES - 1]) {
+      const before = Buffer.alloc(filled, 'before');
+      const damaged = Buffer.concat([gzipSync(before), cut, Buffer.from([0xff])]);
+      for (const chunk of [damaged.length, 4096]) {
+        const { verdict, output } = inflate(damaged, decoder, [chunk]);
+        assert.equal(verdict, MALFORMED);
+        assert.ok(output.equals(Buffer.concat([before, content])), `${output.length} bytes after ${filled}`);
+      }
+    }
   });
 
   test(`extraction B2 B6 ${decoder}: what comes out is admitted before it is handed on`, () => {

@@ -6,7 +6,19 @@ import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { native } from '../../src/native.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { parseSidecarHead } from '../../src/oci/sidecar-head.js';
-import { compress, dir, end, file, layer, parseLayer, pax, raw, sparse, symlink } from '../../src/testing/index.js';
+import {
+  compress,
+  createRandom,
+  dir,
+  end,
+  file,
+  layer,
+  parseLayer,
+  pax,
+  raw,
+  sparse,
+  symlink,
+} from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
 import type { Budget } from '../../src/transfer/protocol.js';
 import { createSyncGroup } from '../../src/transfer/sync-group.js';
@@ -239,14 +251,43 @@ test('extraction T17 of two faults the first one is named, wherever the pushes e
   }
 });
 
-test('extraction C4 T1 T17 of a damaged tar in damaged gzip the tar is named, wherever the pushes end', (t) => {
-  const tar = layer(file('a', 'b'), raw(Buffer.alloc(512, 'no header')));
+test('extraction C4 C5 D5 T17 damage of the packed bytes is named before that of the tar in them, by every decoder', (t) => {
+  const content = createRandom(5).bytes(700_000);
+  const tar = layer(file('a', 'b'), raw(Buffer.alloc(512, 'no header')), file('c', content));
+  const plain = [file('a', 'b'), file('c', content)];
+  for (const decoder of decoders()) {
+    for (const compression of ['gzip', 'gzip-members', 'zstd-stored'] as const) {
+      for (const [bytes, whole] of [
+        [tar, 'TAR_MALFORMED T1'],
+        [layer(...plain, file('.wh.', '')), 'ENTRY_REFUSED X5'],
+      ] as const) {
+        const blob = compress(bytes, compression);
+        const damaged = Buffer.from(blob);
+        damaged[blob.length - 8]! ^= 1;
+        const cut = blob.subarray(0, -1);
+        const rule = compression === 'zstd-stored' ? 'C5' : 'C4';
+        for (const pipeline of ['one', 'split'] as const) {
+          for (const chunkBytes of [5000, blob.length]) {
+            const how = `${decoder} ${compression} ${pipeline} pushes of ${chunkBytes}`;
+            const given = { decoder, compression, pipeline, chunkBytes };
+            assert.equal(verdict(extract(t, bytes, { ...given, blob })), whole, how);
+            assert.equal(verdict(extract(t, bytes, { ...given, blob: cut })), `COMPRESSION_MALFORMED ${rule}`, how);
+            if (rule === 'C5') continue; // its blocks have no checksum
+            assert.equal(verdict(extract(t, bytes, { ...given, blob: damaged })), `COMPRESSION_MALFORMED ${rule}`, how);
+          }
+        }
+      }
+    }
+  }
+});
+
+test('extraction B2 D5 a budget that is exceeded after a fault of the tar ends the decoding, and the fault stands', (t) => {
+  const tar = layer(raw(Buffer.alloc(512, 'no header')), file('c', Buffer.alloc(3_000_000)));
   const blob = compress(tar, 'gzip');
   blob[blob.length - 8]! ^= 1;
-  for (const chunkBytes of [1, 10, blob.length]) {
-    const extraction = extract(t, tar, { compression: 'gzip', blob, chunkBytes });
-    assert.equal(verdict(extraction), 'TAR_MALFORMED T1', `pushes of ${chunkBytes}`);
-  }
+  const given = { compression: 'gzip', blob, budget: { maxUnpackedBytes: 1_000_000 } } as const;
+  for (const pipeline of ['one', 'split'] as const)
+    assert.equal(verdict(extract(t, tar, { ...given, pipeline })), 'TAR_MALFORMED T1');
 });
 
 test('what a layer took of the addon is given back when it is done or refused: no turn of an event loop does it', (t) => {

@@ -12,6 +12,7 @@ const NOISE = createRandom(11).bytes(700_000);
 const TAR = layer(dir('etc'), file('etc/a', NOISE), symlink('s', 'etc'), hardlink('h', 'etc/a'), whiteout('etc/x'));
 /** Its third entry is refused (X5), with more than a slab before it and after it. */
 const REFUSED = layer(file('a', NOISE), file('b', NOISE), file('etc/.wh.', ''), file('c', NOISE), file('d', NOISE));
+const FEW = { maxEntries: 3 };
 const OTHER = digestOf(Buffer.from('other'));
 
 /** What must not depend on the number of threads. */
@@ -44,7 +45,8 @@ const CASES: readonly (readonly [title: string, verdict: string, tar: Uint8Array
   ['D5 a refused entry', 'ENTRY_REFUSED', REFUSED, {}],
   ['D5 a refused entry of a damaged blob', 'DIGEST_MISMATCH', REFUSED, { digest: OTHER }],
   ['D5 a refused entry of a longer blob', 'SIZE_MISMATCH', REFUSED, { sizeBytes: refused.length - 1 }],
-  ['D5 a refused entry before wrong bytes', 'ENTRY_REFUSED', REFUSED, { blob: damaged(refused, -1) }],
+  ['C4 D5 a refused entry in a damaged member', 'COMPRESSION_MALFORMED', REFUSED, { blob: damaged(refused, -1) }],
+  ['C4 B4 too many entries in a damaged member', 'BUDGET_EXCEEDED', TAR, { blob: damaged(packed, -1), budget: FEW }],
   ['D5 a refused entry before another diffID', 'ENTRY_REFUSED', REFUSED, { diffId: OTHER }],
   ['B2 too much after a refused entry', 'ENTRY_REFUSED', REFUSED, { budget: { maxUnpackedBytes: 2_200_000 } }],
   ['B2 too much before a refused entry', 'BUDGET_EXCEEDED', REFUSED, { budget: { maxUnpackedBytes: 900_000 } }],

@@ -50,6 +50,8 @@ export function inflate(
     if (!(error instanceof SluiceError)) throw error;
     verdict = `${error.code} ${error.detail.rule}`;
     if (error.code === 'COMPRESSION_MALFORMED') assert.ok((error.detail.offset ?? Infinity) <= packed.length, 'offset');
+  } finally {
+    stage.close();
   }
   assert.equal(hasEnded, verdict === 'done', 'the next stage ends exactly when all went well');
   return { verdict, output: Buffer.concat(output), detected, admitted };

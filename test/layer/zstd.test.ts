@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { compress as zstd, Compressor } from 'zstd-napi';
-import { isZstdAvailable } from '../../src/layer/inflate/zstd.js';
+import binding from 'zstd-napi/binding.js';
+import { isZstdAvailable, openZstdInflater } from '../../src/layer/inflate/zstd.js';
 import { compress, createRandom } from '../../src/testing/index.js';
 import { assertInflates as assertInflatesWith, inflate as inflateWith, SLAB_BYTES } from './inflate.js';
 
@@ -113,6 +114,20 @@ test('extraction B2 B6 what comes out is admitted before it is handed on', () =>
     [SLAB_BYTES, 2 * SLAB_BYTES, content.length],
   );
   for (const [, consumed] of admitted) assert.ok(consumed > 0 && consumed <= packed.length);
+});
+
+test('what a frame needed is used again: no turn of an event loop frees it', (t) => {
+  const packed = zstd(Buffer.alloc(5000));
+  const output = new Uint8Array(SLAB_BYTES);
+  const made = t.mock.method(binding, 'DCtx').mock;
+  for (let turn = 0; turn < 20; turn++) {
+    const [whole, cut, other] = [openZstdInflater(), openZstdInflater(), openZstdInflater()];
+    assert.equal(whole.run(packed, 0, output, 0), 'ended');
+    assert.equal(cut.run(packed.subarray(0, -1), 0, output, 0), 'more');
+    assert.equal(other.run(Buffer.from('neither zstd'), 0, output, 0), 'malformed');
+    for (const one of [whole, whole, cut, other]) one.close();
+  }
+  assert.ok(made.callCount() <= 3, `${made.callCount()} contexts for three at once`);
 });
 
 /** A machine on which the package was never built. */

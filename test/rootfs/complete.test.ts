@@ -11,6 +11,7 @@ import { buildImage, parseLayer, type TestImage } from '../../src/testing/index.
 import { createSyncGroup } from '../../src/transfer/sync-group.js';
 import { overrideOf } from '../helpers/extract.js';
 import { openLab, type Lab } from '../helpers/sluice.js';
+import { compose } from './compose-layers.js';
 
 const platform = formatPlatform(hostPlatform());
 
@@ -79,6 +80,16 @@ test('extraction P3 an opaque mark in the directory itself hides what is in it, 
   const lab = await openLab(t);
   const image = await pull(lab, 'dir d 0711 7:7', 'opq d\nfile d/b "x"');
   assert.deepEqual(statOf(image, 'd'), ['7:7:040711', '711', 0n]);
+});
+
+test('extraction P3 W6 a directory named like a marker hides nothing, as in composing', async (t) => {
+  for (const marker of ['file .wh.d/f "x"', 'file .wh..wh..opq/f "x"']) {
+    const lab = await openLab(t);
+    const texts = ['dir d 0711 7:7 mtime=9', marker, 'file d/f "x"'];
+    const image = await pull(lab, ...texts);
+    assert.deepEqual(statOf(image, 'd'), ['7:7:040711', '711', 9_000_000_000n], marker);
+    assert.deepEqual(compose(t, texts).entries().get('d')?.uid, 7, marker);
+  }
 });
 
 test('extraction P3 a directory that a killed commit left half complete is completed by the next one', async (t) => {

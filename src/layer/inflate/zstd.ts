@@ -10,8 +10,8 @@ import type { Inflater, InflateStatus } from './inflater.js';
  */
 export function openZstdInflater(): Inflater {
   const zstd = load();
-  const context = new zstd.DCtx();
-  context.setParameter(zstd.DParameter.windowLogMax, 27);
+  const context = spare.pop() ?? createContext(zstd);
+  let isOpen = true;
   let consumed = 0;
   let produced = 0;
   return {
@@ -36,8 +36,25 @@ export function openZstdInflater(): Inflater {
       return produced;
     },
     reset: () => context.reset(zstd.ResetDirective.sessionOnly),
-    close: () => undefined,
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      context.reset(zstd.ResetDirective.sessionOnly);
+      spare.push(context);
+    },
   };
+}
+
+/**
+ * Contexts of this thread that nobody uses. Nothing but a turn of the event loop frees one, with its window of up to 128
+ * MiB, and a busy worker has none: so they are used again.
+ */
+const spare: Zstd.DCtx[] = [];
+
+function createContext(zstd: typeof Zstd): Zstd.DCtx {
+  const context = new zstd.DCtx();
+  context.setParameter(zstd.DParameter.windowLogMax, 27);
+  return context;
 }
 
 /** Whether {@link openZstdInflater} would succeed. */

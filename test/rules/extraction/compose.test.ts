@@ -333,3 +333,22 @@ test('extraction W8 composing ends when it is aborted', (t) => {
   control.abort();
   assert.equal(judged(compose(t, ['file a "1"'], { control: control.buffer })), 'ABORTED');
 });
+
+test('extraction W8 composing ends in the middle of a large file when it is aborted, with holes or without', (t) => {
+  const addon = native();
+  const { writerRun } = addon;
+  for (const text of ['file big rand*5000000', 'sparse big data@4M*65536 hole*6M data@7M*65536']) {
+    const layers = [extractLayerOf(t, text)];
+    const control = openControl();
+    const written = t.mock.method(addon, 'writerRun', (...args: Parameters<typeof writerRun>) => {
+      const end = writerRun(...args);
+      // The root, the file's beginning, its first piece
+      if (written.mock.callCount() === 2) control.abort();
+      return end;
+    });
+    const composed = composeLayersOf(t, layers, { control: control.buffer });
+    written.mock.restore();
+    assert.equal(judged(composed), 'ABORTED');
+    assert.ok(statSync(join(composed.tree, 'big')).size < 5_000_000);
+  }
+});
