@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/index': ['src/'],
   'src/sluice': [
     'src/pull',
+    'src/upkeep/',
     'src/rootfs/',
     'src/prepare',
     'src/flights',
@@ -37,6 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/',
     'src/store/',
   ],
+  'src/upkeep/': ['src/options', 'src/errors', 'src/oci/', 'src/store/'],
   'src/prepare': [
     'src/flights',
     'src/options',
