@@ -1,14 +1,16 @@
-export { Sluice, type ImageQuery, type RootfsOptions, type SidecarOptions } from './sluice.js';
+export { Sluice, type ImageQuery, type LeaseOptions, type RootfsOptions, type SidecarOptions } from './sluice.js';
+export type { Lease } from './upkeep/lease.js';
 export type { Rootfs } from './rootfs/make-rootfs.js';
 export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { Span, SpanName } from './spans.js';
-export type { OpenOptions, Policy, PullOptions } from './options.js';
+export type { OpenOptions, Policy, PruneOptions, PullOptions } from './options.js';
 export type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
 export type { Digest } from './oci/digest.js';
 export type { ImageConfig } from './oci/manifest.js';
+export type { Pruned, PrunedLayer } from './store/prune/prune.js';
 export type { ImageSummary, PulledImage, RecordedLayer, StoredImage, StoredLayer } from './store/types.js';
 export {
   parseSource,

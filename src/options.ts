@@ -73,6 +73,22 @@ export interface PullOptions {
   readonly onEvent?: EventListener;
 }
 
+/** Options of {@link Sluice.prune}. Without a limit, layers go that no image uses, and images that no name leads to. */
+export interface PruneOptions {
+  /** Images that were not used for so many milliseconds go. */
+  readonly olderThanMs?: number;
+  /** Images beyond so many go, those that were used longest ago first. */
+  readonly maxImages?: number;
+  /** Images go, those that were used longest ago first, until the layers of the rest have so many unpacked bytes. */
+  readonly maxBytes?: number;
+  /** Also directories that another program made, and that Sluice put aside when it extracted their layers (compat F6). */
+  readonly foreign?: boolean;
+  /** Tell what would go, and change nothing. */
+  readonly dryRun?: boolean;
+  /** Directory that takes the place of `<home>/layers`. */
+  readonly layerPath?: string;
+}
+
 const bytes = (byDefault: number): z.ZodDefault<z.ZodNumber> => z.number().int().nonnegative().default(byDefault);
 
 const budgetSchema = z.strictObject({
@@ -94,6 +110,17 @@ const openSchema = z.strictObject({
   home: z.string().min(1).optional(),
   jobs: z.number().int().min(1).max(1024).default(availableParallelism),
   walk: z.boolean().default(false),
+});
+
+const count = z.number().int().nonnegative();
+
+const pruneSchema = z.strictObject({
+  olderThanMs: z.number().nonnegative().optional(),
+  maxImages: count.optional(),
+  maxBytes: count.optional(),
+  foreign: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+  layerPath: z.string().min(1).optional(),
 });
 
 const pullSchema = z.strictObject({
@@ -126,6 +153,16 @@ export interface OpenSettings {
   readonly walk: boolean;
 }
 
+/** {@link PruneOptions}, complete. */
+export interface PruneSettings {
+  readonly olderThanMs: number | undefined;
+  readonly maxImages: number | undefined;
+  readonly maxBytes: number | undefined;
+  readonly foreign: boolean;
+  readonly dryRun: boolean;
+  readonly layerPath: string | undefined;
+}
+
 /** {@link PullOptions}, complete and parsed. */
 export interface PullSettings {
   readonly platform: Platform | 'any';
@@ -156,6 +193,12 @@ export interface PullSettings {
 export function parseOpenOptions(options: OpenOptions): OpenSettings {
   const { home, jobs, walk } = parse(openSchema, options);
   return { home, jobs, walk };
+}
+
+/** @throws SluiceError CONFIG_INVALID naming the option */
+export function parsePruneOptions(options: PruneOptions): PruneSettings {
+  const { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath } = parse(pruneSchema, options);
+  return { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath };
 }
 
 /** @throws SluiceError CONFIG_INVALID naming the option */

@@ -30,6 +30,7 @@ export async function pull(context: PullContext, reference: Reference, settings:
     context.engine.pool.warm();
     const record = recorder(prepared, events);
     const image = await timed('resolve', record, () => resolve(source, prepared, events, signal));
+    await using _lease = await leaseOf(image, prepared, signal);
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
     const layers = await transferLayers(image, transfer);
     const pulled = await timed('commit', record, async () => {
@@ -58,6 +59,12 @@ function mustAsk({ reference, settings }: Pull): boolean {
 
 async function isCurrent(image: PulledImage, source: Source, signal: AbortSignal): Promise<boolean> {
   return (await withPolicyHint(() => source.peekDigest(signal))) === image.resolvedDigest;
+}
+
+/** Until the image is recorded, no row keeps its layers from being pruned. */
+function leaseOf(image: ResolvedImage, { context, location }: Pull, signal: AbortSignal): Promise<AsyncDisposable> {
+  const digests = distinctLayers(image).map(({ descriptor }) => descriptor.digest);
+  return context.engine.store.lease([image.manifest.digest, ...digests], location, signal);
 }
 
 function answerHit(image: PulledImage, events: Events): PulledImage {

@@ -3,9 +3,15 @@ import type { Writable } from 'node:stream';
 import { SluiceError } from './errors.js';
 import { Events, type EventListener } from './events.js';
 import { createFlights } from './flights.js';
-import { parseDigest } from './oci/digest.js';
+import { isDigest, parseDigest } from './oci/digest.js';
 import { parseDefaultRegistry, parseReference, parseSource, formatReference } from './oci/reference.js';
-import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions } from './options.js';
+import {
+  parseOpenOptions,
+  parsePullOptions,
+  type OpenOptions,
+  type PruneOptions,
+  type PullOptions,
+} from './options.js';
 import { imageKey, type PullContext } from './prepare.js';
 import { pull } from './pull.js';
 import type { Composing } from './rootfs/compose-image.js';
@@ -14,9 +20,12 @@ import { makeRootfs, type Rootfs } from './rootfs/make-rootfs.js';
 import { readLayerSidecar } from './rootfs/read-sidecar.js';
 import { createRegistryClient } from './source/registry/registry-client.js';
 import { openStore } from './store/store.js';
+import type { Pruned } from './store/prune/prune.js';
 import type { ImageSummary, PulledImage, StoredImage, StoredLayer } from './store/types.js';
 import { openPool } from './transfer/pool.js';
 import { createSchedule } from './transfer/schedule.js';
+import { leaseImage, leaseLayers, type Lease } from './upkeep/lease.js';
+import { pruneStore, removeFromStore } from './upkeep/prune.js';
 
 /** Which of an image's rows is meant. */
 export interface ImageQuery {
@@ -35,6 +44,11 @@ export interface RootfsOptions extends ImageQuery {
   readonly signal?: AbortSignal;
 }
 
+/** Options of {@link Sluice.lease}. */
+export interface LeaseOptions extends ImageQuery {
+  readonly signal?: AbortSignal;
+}
+
 /** Options of {@link Sluice.sidecar}. */
 export interface SidecarOptions {
   /** Directory that takes the place of `<home>/layers`. */
@@ -49,6 +63,7 @@ export interface SidecarOptions {
  */
 export class Sluice implements AsyncDisposable {
   readonly #context: PullContext;
+  #emptied: Promise<unknown> = Promise.resolve();
 
   private constructor(context: PullContext) {
     this.#context = context;
@@ -170,6 +185,53 @@ export class Sluice implements AsyncDisposable {
   }
 
   /**
+   * Keeps layers from being removed by `prune` or `remove`, here and in other processes, until the lease is released or this
+   * process ends: for whoever has them mounted.
+   * @param what reference of an image of the store, whose layers and row stay, or digests of layers
+   * @throws SluiceError IMAGE_NOT_FOUND | DIGEST_INVALID | ABORTED, or of the store
+   */
+  async lease(what: string | readonly string[], options: LeaseOptions = {}): Promise<Lease> {
+    const { signal = new AbortController().signal, ...query } = options;
+    const { store } = this.#context.engine;
+    const leasing = { store, location: await store.location(query.layerPath), signal };
+    if (typeof what !== 'string') return leaseLayers(what, leasing);
+    return leaseImage(() => this.pull(what, { ...query, signal, policy: 'never' }), leasing);
+  }
+
+  /**
+   * Removes images that pass the given limits, and layers that no image uses. What is pinned or leased, and what a pull that
+   * runs needs, stays. Directories are removed in the background; {@link close} waits for that.
+   * @throws SluiceError CONFIG_INVALID, or of the store
+   */
+  async prune(options: PruneOptions = {}): Promise<Pruned> {
+    const pruned = await pruneStore(this.#context.engine.store, options);
+    void this.#emptyTrash();
+    return pruned;
+  }
+
+  /**
+   * Removes an image, and the layers that only it used and nobody leases.
+   * @param reference of an image, or the digest of a manifest or image index: then all images of it
+   * @throws SluiceError REFERENCE_INVALID | IMAGE_NOT_FOUND, or of the store
+   */
+  async remove(reference: string, query: ImageQuery = {}): Promise<Pruned> {
+    const name = isDigest(reference) ? reference : this.#keyOf(reference, query);
+    const pruned = await removeFromStore(this.#context.engine.store, name, query.layerPath);
+    void this.#emptyTrash();
+    return pruned;
+  }
+
+  /** Keeps an image from being pruned, also when it is pulled only later. */
+  async pin(reference: string, query: ImageQuery = {}): Promise<void> {
+    await this.#context.engine.store.setPinned(this.#keyOf(reference, query), true);
+  }
+
+  /** Takes {@link pin} back. */
+  async unpin(reference: string, query: ImageQuery = {}): Promise<void> {
+    await this.#context.engine.store.setPinned(this.#keyOf(reference, query), false);
+  }
+
+  /**
    * Kept for callers of microsandbox's image manager.
    * @throws SluiceError NOT_IMPLEMENTED, always (compat U7)
    */
@@ -234,9 +296,11 @@ export class Sluice implements AsyncDisposable {
     );
   }
 
+  /** @returns when all that was handed over so far is gone */
   async #emptyTrash(): Promise<void> {
     const { store, pool } = this.#context.engine;
     const paths = store.takeTrash();
-    if (paths.length > 0) await pool.run({ kind: 'discard', paths });
+    if (paths.length > 0) this.#emptied = Promise.all([this.#emptied, pool.run({ kind: 'discard', paths })]);
+    await this.#emptied;
   }
 }

@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/index': ['src/'],
   'src/sluice': [
     'src/pull',
+    'src/upkeep/',
     'src/rootfs/',
     'src/prepare',
     'src/flights',
@@ -40,6 +41,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/',
     'src/store/',
   ],
+  'src/upkeep/': ['src/options', 'src/errors', 'src/oci/', 'src/store/'],
   'src/prepare': [
     'src/flights',
     'src/options',

@@ -7,5 +7,8 @@ export { inspect } from './inspect.js';
 export { layers } from './layers.js';
 export { list } from './ls.js';
 export { mtree } from './mtree.js';
+export { pin } from './pin.js';
+export { prune } from './prune.js';
 export { pull } from './pull.js';
+export { remove } from './rm.js';
 export { rootfs } from './rootfs.js';

@@ -16,6 +16,7 @@ import {
   type CommonOptions,
   type TransferOptions,
 } from './options.js';
+import { addUpkeepCommands } from './upkeep-commands.js';
 
 /**
  * Runs one command line. A command's module, and with it the library, is loaded when the command runs.
@@ -100,6 +101,8 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .action((reference: string, file: string, options: RootfsCommandOptions) =>
       run(options, async () => (await import('./commands.js')).exportTar(reference, file, options, signal)),
     );
+
+  addUpkeepCommands(program, run);
 
   addCommonOptions(program.command('doctor'))
     .description('print what this machine has of what Sluice needs')

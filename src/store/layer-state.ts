@@ -41,6 +41,14 @@ export async function readLayerState(
   return { kind: 'complete', layer: { ...head, path: directory }, isUnrecorded: recorded === null };
 }
 
+/** What a complete layer's sidecar says of it, in whatever form its files keep owners; null for one that is not complete. */
+export async function readStoredLayer(digest: Digest, location: LocationPaths): Promise<StoredLayer | null> {
+  const [path, sidecar] = [layerDirectory(location, digest), layerSidecar(location, digest)];
+  const [found, mark] = await Promise.all([lstatOrNull(path), lstatOrNull(sidecar)]);
+  const head = found?.isDirectory() && mark?.isFile() ? await readSidecar(sidecar, digest) : null;
+  return head && { ...head, path };
+}
+
 /** Null for a row that says nothing. */
 function readRow(row: LayerRow | null): SidecarHead | 'other-format' | null {
   if (!row || row.extracted_at === null || row.format === null || row.stat === null) return null;

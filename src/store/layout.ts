@@ -64,6 +64,11 @@ export function layerLockFile(location: LocationPaths, digest: Digest): string {
   return join(location.locks, digest);
 }
 
+/** File that keeps a layer or an image from being removed while a process holds a lock on it, see `lease.ts`. */
+export function leaseFile(location: LocationPaths, digest: Digest): string {
+  return join(location.locks, `${digest}.lease`);
+}
+
 /** Where directories go that Sluice did not make (compat F6). */
 export function foreignTrash(location: LocationPaths): string {
   return join(location.trash, 'foreign');

@@ -23,13 +23,42 @@ export async function lockLayer(
   signal: AbortSignal,
   kind: LockKind = 'exclusive',
 ): Promise<LayerLock> {
-  const path = layerLockFile(location, digest);
+  const handle = await lockFile(layerLockFile(location, digest), digest, signal, kind);
+  return { digest, [Symbol.asyncDispose]: () => handle.close() };
+}
+
+/** Waits for the lock of a file, which is made when it is absent; the lock ends with the handle. @see lockLayer */
+export async function lockFile(path: string, digest: Digest, signal: AbortSignal, kind: LockKind): Promise<FileHandle> {
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     throwIfAborted(digest, signal);
     const handle = await openLockFile(path);
-    if (await takeHold(handle, path, kind)) return { digest, [Symbol.asyncDispose]: () => handle.close() };
+    if (await takeHold(handle, path, kind)) return handle;
     await handle.close();
     await sleep(waitMs, undefined, { signal }).catch(() => throwIfAborted(digest, signal));
+  }
+}
+
+/** Takes the lock of a file, for its holder alone. @returns null when another holds it */
+export async function tryLockFile(path: string): Promise<FileHandle | null> {
+  const handle = await openLockFile(path);
+  if (await takeHold(handle, path)) return handle;
+  await handle.close();
+  return null;
+}
+
+/** Whether another holds the lock of a file; makes nothing. */
+export async function isLocked(path: string): Promise<boolean> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw fileSystemError(`opening lock ${JSON.stringify(path)}`, error);
+  }
+  try {
+    return !native().flock(handle.fd, true);
+  } finally {
+    await handle.close();
   }
 }
 

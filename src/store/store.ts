@@ -10,9 +10,14 @@ import { selectLayers } from './index/layers.js';
 import { isOurIndex, openIndex, type OpenIndex } from './index/open.js';
 import { recordImage, stackLayers } from './index/record-image.js';
 import { formatTime, type LayerRow, parseTime } from './index/rows.js';
+import { pin, unpin } from './index/usage.js';
 import { chooseHome, homeLocation, type HomeSources, indexPath, layerDirectory, makeHome } from './layout.js';
+import { Leases } from './lease.js';
 import { lockLayer, lockLayers, type LockKind } from './lock.js';
 import { openLocations, type Locations } from './locations.js';
+import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune/prune.js';
+import { removeImage } from './prune/remove-image.js';
+import { readStoredLayer } from './layer-state.js';
 import { discardStaging, openStaging } from './staging.js';
 import type {
   ImageSummary,
@@ -64,6 +69,7 @@ class OpenStore implements Store {
   readonly notices: readonly string[];
   readonly #lookups: Lookups;
   readonly #locations: Locations;
+  readonly #leases = new Leases();
   readonly #onStep: ((step: CommitStep) => void) | undefined;
 
   constructor(home: string, index: OpenIndex, locations: Locations, options: OpenStoreOptions) {
@@ -148,6 +154,32 @@ class OpenStore implements Store {
     };
   }
 
+  lease(digests: readonly Digest[], location: LayersLocation, signal: AbortSignal): Promise<AsyncDisposable> {
+    return this.#leases.take(digests, location, signal);
+  }
+
+  readLayer(digest: Digest, location: LayersLocation): Promise<StoredLayer | null> {
+    return readStoredLayer(digest, location);
+  }
+
+  async prune(request: PruneRequest): Promise<Pruned> {
+    return this.#intoTrash(await prune(this.#lookups.database, request));
+  }
+
+  async removeImage(name: string, location: LayersLocation): Promise<Pruned | null> {
+    const result = await removeImage(this.#lookups.database, name, location);
+    return result && this.#intoTrash(result);
+  }
+
+  setPinned(key: string, isPinned: boolean): Promise<void> {
+    return this.#lookups.database.use(`pinning ${key}`, (connection) => (isPinned ? pin : unpin)(connection, key));
+  }
+
+  #intoTrash({ trash, ...pruned }: PruneResult): Pruned {
+    this.#locations.trash.push(...trash);
+    return pruned;
+  }
+
   async listImages(options: { readonly all?: boolean } = {}): Promise<readonly ImageSummary[]> {
     const rows = await this.#lookups.database.use('listing images', selectImages);
     const images = rows.map((row): ImageSummary => {
@@ -159,6 +191,7 @@ class OpenStore implements Store {
         sizeBytes: row.size_bytes,
         layers: row.layers,
         lastUsedAt: lastUsed && formatTime(lastUsed),
+        isPinned: row.is_pinned === 1,
         isForeign: row.is_current === 0,
       };
     });

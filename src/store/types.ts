@@ -2,6 +2,7 @@ import type { MissReason } from '../events.js';
 import type { Digest } from '../oci/digest.js';
 import type { ImageConfig, ResolvedImage } from '../oci/manifest.js';
 import type { LockKind } from './lock.js';
+import type { Pruned, PruneRequest } from './prune/prune.js';
 import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
 
 /** What the file system of a location can do, found by trying. */
@@ -117,6 +118,7 @@ export interface ImageSummary {
   readonly layers: number;
   /** `YYYY-MM-DD HH:MM:SS`, UTC. */
   readonly lastUsedAt: string | null;
+  readonly isPinned: boolean;
   /** A row that another program wrote last; its reference may not be canonical (compat I12). */
   readonly isForeign: boolean;
 }
@@ -201,6 +203,27 @@ export interface Store extends AsyncDisposable {
     layers: readonly StoredLayer[],
     options?: { readonly composeLinks?: ReadonlySet<Digest> },
   ): Promise<PulledImage>;
+  /**
+   * Keeps layers, and images by the digest of their manifest, from being removed by any process until it is disposed of, or
+   * the process ends. What is removed right now is waited for: look afterwards whether it is there.
+   * @throws SluiceError ABORTED | ADDON_MISSING | STORE_FAILED
+   */
+  lease(digests: readonly Digest[], location: LayersLocation, signal: AbortSignal): Promise<AsyncDisposable>;
+  /** What the sidecar of a complete layer says of it, in whatever form; null when it is not complete. */
+  readLayer(digest: Digest, location: LayersLocation): Promise<StoredLayer | null>;
+  /**
+   * Removes images that pass the limits, and layers that no image uses and nobody leases; see {@link takeTrash}.
+   * @throws SluiceError STORE_FAILED | ADDON_MISSING | INDEX_*
+   */
+  prune(request: PruneRequest): Promise<Pruned>;
+  /**
+   * Removes images and the layers that only they used and nobody leases.
+   * @param name what an image is recorded as, or the digest of its manifest or of what was resolved
+   * @returns null when there is none
+   */
+  removeImage(name: string, location: LayersLocation): Promise<Pruned | null>;
+  /** Keeps the image of a name from being pruned, or no longer. */
+  setPinned(key: string, isPinned: boolean): Promise<void>;
   /** Images in the order of their names; `all` shows rows of other programs too (compat I12). */
   listImages(options?: { readonly all?: boolean }): Promise<readonly ImageSummary[]>;
   /** Null when there is no such image, or another program wrote it last. */

@@ -7,7 +7,7 @@ import { formatTime, type ImageRow, type LinkedLayerRow, parseTime } from './row
 const TOUCH_INTERVAL_MS = 60_000;
 
 /** A row is ours, and vouches for its image, while no manifest of another program is newer (compat I12). */
-const CURRENT = `images.manifest_id = (SELECT MAX(id) FROM manifests WHERE manifests.image_id = images.id)`;
+export const CURRENT = `images.manifest_id = (SELECT MAX(id) FROM manifests WHERE manifests.image_id = images.id)`;
 
 type RawImageRow = { [Name in keyof ImageRow]: ImageRow[Name] | null } & { is_current: number; layers_json: string };
 
@@ -49,6 +49,7 @@ export interface ListedImageRow {
   readonly size_bytes: number;
   readonly layers: number;
   readonly last_used_at: string | null;
+  readonly is_pinned: number;
   readonly is_current: number;
 }
 
@@ -57,6 +58,7 @@ export async function selectImages(connection: Connection): Promise<readonly Lis
   return await connection.all<ListedImageRow>(
     `SELECT images.reference, manifests.digest, images.platform, images.size_bytes, images.last_used_at,
        COALESCE(${CURRENT}, 0) AS is_current,
+       EXISTS (SELECT 1 FROM sluice_pins WHERE sluice_pins.reference = images.reference) AS is_pinned,
        (SELECT COUNT(DISTINCT manifest_layers.layer_id) FROM manifest_layers
           JOIN manifests AS owner ON owner.id = manifest_layers.manifest_id
           WHERE owner.image_id = images.id) AS layers

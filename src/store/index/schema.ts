@@ -3,9 +3,6 @@ import type { Connection } from './database.js';
 /** What a file's schema says about who it belongs to. */
 export type Owner = 'ours' | 'newer-sluice' | 'newer-microsandbox';
 
-/** `PRAGMA user_version` of the schema below; 0 is a file that Sluice has never seen (compat I2). */
-export const SCHEMA_VERSION = 1;
-
 /** The last migration of the seed whose schema this is (compat I4). */
 const LAST_SEED_MIGRATION = 20_250_128_014_905;
 
@@ -110,6 +107,24 @@ const TABLES: readonly Table[] = [
   },
 ];
 
+/** Step n brings a file from version n to n + 1, and looks before it acts, so that it can be run again (compat I2). */
+const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [
+  async (connection) => {
+    for (const table of TABLES) await createTable(connection, table);
+    for (const table of TABLES) await addColumns(connection, table.name, table.added);
+  },
+  async (connection) => {
+    await connection.all(
+      `CREATE TABLE IF NOT EXISTS sluice_pins (reference TEXT PRIMARY KEY, created_at DATETIME DEFAULT CURRENT_TIMESTAMP)`,
+    );
+    // What the image was last brought from: `docker://…` or `oci:…`.
+    await addColumns(connection, 'images', { source: 'TEXT' });
+  },
+];
+
+/** `PRAGMA user_version` of a file that all steps were done on; 0 is one that Sluice has never seen (compat I2). */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
 /** Whether we may use a file; reads alone (compat I2, I4). */
 export async function readOwner(connection: Connection): Promise<Owner> {
   if (await isTakenOver(connection)) return 'newer-microsandbox';
@@ -124,14 +139,11 @@ async function isTakenOver(connection: Connection): Promise<boolean> {
   return !tables.has('indexes') || !(await readColumnNames(connection, 'manifests')).has('index_id');
 }
 
-/**
- * Brings a file to {@link SCHEMA_VERSION}; to be run in one transaction. Every step looks before it acts, so that it
- * can be run again.
- */
+/** Brings a file to {@link SCHEMA_VERSION}, by the steps that it lacks; to be run in one transaction. */
 export async function migrate(connection: Connection): Promise<void> {
-  if ((await readVersion(connection)) >= SCHEMA_VERSION) return;
-  for (const table of TABLES) await createTable(connection, table);
-  for (const table of TABLES) await addColumns(connection, table);
+  const version = await readVersion(connection);
+  if (version >= SCHEMA_VERSION) return;
+  for (const step of MIGRATIONS.slice(version)) await step(connection);
   await connection.all(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
@@ -148,10 +160,14 @@ async function createTable(connection: Connection, table: Table): Promise<void> 
     await connection.all(`CREATE INDEX IF NOT EXISTS idx_${table.name}_${column} ON ${table.name}(${column})`);
 }
 
-async function addColumns(connection: Connection, table: Table): Promise<void> {
-  const present = await readColumnNames(connection, table.name);
-  for (const [column, declaration] of Object.entries(table.added))
-    if (!present.has(column)) await connection.all(`ALTER TABLE ${table.name} ADD COLUMN ${column} ${declaration}`);
+async function addColumns(
+  connection: Connection,
+  table: string,
+  columns: Readonly<Record<string, string>>,
+): Promise<void> {
+  const present = await readColumnNames(connection, table);
+  for (const [column, declaration] of Object.entries(columns))
+    if (!present.has(column)) await connection.all(`ALTER TABLE ${table} ADD COLUMN ${column} ${declaration}`);
 }
 
 /** @returns 0 for a file that Sluice has never seen */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Database, type Value } from '../../../src/store/index/database.js';
 import { openIndex } from '../../../src/store/index/open.js';
+import { SCHEMA_VERSION } from '../../../src/store/index/schema.js';
 import { setIndexAside } from '../../../src/store/repair.js';
 import { openStore, type Store } from '../../../src/store/store.js';
 import { needs } from '../../helpers/needs.js';
@@ -62,7 +63,7 @@ const busy = (): Error => Object.assign(new Error('SQLITE_BUSY: database is lock
 test("compat I1 a new file has the seed's tables, columns and indexes, and ours after them", async (t) => {
   const { home } = await openTestStore(t);
   const added: Readonly<Record<string, readonly string[]>> = {
-    images: ['manifest_id', 'resolved_digest', 'platform'],
+    images: ['manifest_id', 'resolved_digest', 'platform', 'source'],
     indexes: ['digest'],
     manifests: ['digest', 'body'],
     configs: ['digest', 'body'],
@@ -112,7 +113,7 @@ test('compat I2 I3 a file of the seed gains columns and a version; its own colum
   const before = await read();
   await openTestStore(t, { home });
   assert.deepEqual(await read(), before);
-  assert.deepEqual(await sql(home, 'PRAGMA user_version'), [{ user_version: 1 }]);
+  assert.deepEqual(await sql(home, 'PRAGMA user_version'), [{ user_version: SCHEMA_VERSION }]);
   assert.deepEqual(await sql(home, "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')"), []);
   for (const [table, columns] of Object.entries(SEED_COLUMNS)) {
     const info = await sql<{ name: string; notnull: number; dflt_value: string | null }>(
@@ -160,7 +161,23 @@ test('compat I2 a migration that ends at any statement leaves the file as it was
     assert.deepEqual([await schemaOf(home), await sql(home, 'PRAGMA user_version')], [before, [{ user_version: 0 }]]);
   }
   assert.ok(count > 10, `${count} statements`);
-  assert.deepEqual(await sql(home, 'PRAGMA user_version'), [{ user_version: 1 }]);
+  assert.deepEqual(await sql(home, 'PRAGMA user_version'), [{ user_version: SCHEMA_VERSION }]);
+});
+
+test('compat I2 a file of an earlier version goes through the steps that it lacks, and keeps its images', async (t) => {
+  const store = await openTestStore(t);
+  await storeImage(store, KEY, { layers: [A, B] });
+  await store[Symbol.asyncDispose]();
+  for (const statement of [
+    'DROP TABLE sluice_pins',
+    'ALTER TABLE images DROP COLUMN source',
+    'PRAGMA user_version = 1',
+  ])
+    await sql(store.home, statement);
+  const again = await openTestStore(t, { home: store.home });
+  assert.deepEqual(await sql(store.home, 'PRAGMA user_version'), [{ user_version: SCHEMA_VERSION }]);
+  assert.deepEqual(await sql(store.home, 'SELECT * FROM sluice_pins'), []);
+  assert.equal(await reasonOf(again), 'hit');
 });
 
 test('compat I2 a second opening writes nothing', async (t) => {
@@ -184,7 +201,7 @@ async function assertRefused(home: string, code: string, ...statements: readonly
 
 test('compat I2 a newer version is refused and not written to', async (t) => {
   const { home } = await makeSeedHome(t);
-  await assertRefused(home, 'INDEX_TOO_NEW', 'PRAGMA user_version = 2');
+  await assertRefused(home, 'INDEX_TOO_NEW', `PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
 });
 
 for (const [what, statement] of [
@@ -613,6 +630,7 @@ test('compat I12 rows that Sluice did not write last are listed with all alone',
       lastUsedAt: (await sql(home, 'SELECT last_used_at FROM images WHERE reference = ?', image.reference))[0]![
         'last_used_at'
       ],
+      isPinned: false,
       isForeign: false,
     },
   ]);

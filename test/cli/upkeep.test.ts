@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { writeOciLayout } from '../../src/testing/index.js';
+import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
+import { createCommandLine, errorOf, jsonLines, linesOf, smallImage, type CommandLine } from './command.js';
+
+const NAMES = ['a.test/one:1', 'a.test/two:1'] as const;
+
+/** Two images of two layers each, which share the lower one. */
+async function openTwo(t: Cleanup): Promise<CommandLine> {
+  const cli = createCommandLine(t);
+  for (const [i, name] of NAMES.entries()) {
+    const layout = join(temporaryDirectory(t), 'layout');
+    writeOciLayout(layout, { latest: smallImage('base', `top-${i}`) });
+    const { status, stderr } = await cli.run(['import', `oci:${layout}`, '--name', name]);
+    assert.equal(status, 0, stderr);
+  }
+  return cli;
+}
+
+test('sluice rm removes each image that is there, and exits 1 for one that is not', async (t) => {
+  const cli = await openTwo(t);
+  const { status, stdout, stderr } = await cli.run(['rm', 'a.test/none:1', NAMES[0]]);
+  assert.equal(status, 1);
+  assert.match(stderr, /^error\[IMAGE_NOT_FOUND\]: removing "a\.test\/none:1"/);
+  const lines = linesOf(stdout);
+  assert.equal(lines[0], `image ${NAMES[0]}`);
+  assert.match(lines[1]!, /^layer sha256:[0-9a-f]{64} \d/);
+  assert.equal(lines.length, 2);
+  const listed = await cli.run(['ls', '--json']);
+  assert.deepEqual(
+    (JSON.parse(listed.stdout) as { reference: string }[]).map(({ reference }) => reference),
+    [NAMES[1]],
+  );
+  assert.equal((await cli.run(['rm'])).status, 2);
+});
+
+test('sluice rm --json prints what went, and the result last', async (t) => {
+  const cli = await openTwo(t);
+  const { status, stdout } = await cli.run(['rm', '--json', NAMES[0], 'a.test/none:1']);
+  assert.equal(status, 1);
+  const lines = jsonLines(stdout);
+  assert.deepEqual(
+    lines.map(({ kind }) => kind),
+    ['image', 'layer', 'remove-failed', undefined],
+  );
+  const { images, failed } = lines.at(-1)!['result'] as { images: unknown[]; failed: unknown[] };
+  assert.deepEqual([images.length, failed.length], [1, 1]);
+});
+
+test('sluice prune prints what went, or would go, and keeps what is pinned', async (t) => {
+  const cli = await openTwo(t);
+  assert.equal((await cli.run(['pin', NAMES[0]])).status, 0);
+  const dry = await cli.run(['prune', '--max-images', '0', '--dry-run']);
+  assert.equal(linesOf(dry.stdout)[0], `image ${NAMES[1]} (count)`);
+  assert.match(dry.stderr, /^kept a\.test\/one:1: pinned\nwould remove 1 images and 1 layers/);
+  const pruned = await cli.run(['prune', '--max-images', '0', '--json']);
+  assert.equal(pruned.status, 0);
+  const lines = jsonLines(pruned.stdout);
+  assert.deepEqual(
+    lines.map(({ kind }) => kind),
+    ['image', 'layer', 'kept', undefined],
+  );
+  assert.deepEqual(lines[2], { kind: 'kept', name: NAMES[0], reason: 'pinned' });
+  const result = lines.at(-1)!['result'] as Record<string, unknown>;
+  assert.deepEqual([result['dryRun'], result['images'], result['layers']], [false, 1, 1]);
+  await cli.run(['pin', '--remove', NAMES[0]]);
+  assert.equal(linesOf((await cli.run(['prune', '--max-bytes', '0', '-q'])).stdout).length, 3);
+  const nothing = await cli.run(['prune', '-q']);
+  assert.deepEqual([nothing.status, nothing.stdout, nothing.stderr], [0, '', '']);
+});
+
+test('sluice prune takes times with a unit', async (t) => {
+  const cli = await openTwo(t);
+  const { status, stdout } = await cli.run(['prune', '--older-than', '30d', '--json']);
+  assert.deepEqual([status, jsonLines(stdout).length], [0, 1]);
+  const wrong = await cli.run(['prune', '--older-than', '30', '--json']);
+  assert.deepEqual([wrong.status, errorOf(wrong.stdout)['code']], [2, 'CONFIG_INVALID']);
+});
