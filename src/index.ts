@@ -2,6 +2,7 @@ export { Sluice, type ImageQuery, type RootfsOptions, type SidecarOptions } from
 export type { Rootfs } from './rootfs/make-rootfs.js';
 export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
+export { login, logout, type Login, type LoginOptions, type LogoutOptions } from './login.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { OpenOptions, Policy, PullOptions } from './options.js';
