@@ -3,6 +3,7 @@ export type { Lease } from './upkeep/lease.js';
 export type { Rootfs } from './rootfs/make-rootfs.js';
 export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
+export { login, logout, type Login, type LoginOptions, type LogoutOptions } from './login.js';
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { Span, SpanName } from './spans.js';

@@ -52,6 +52,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/',
     'src/store/',
   ],
+  'src/login': ['src/errors', 'src/oci/', 'src/source/registry/'],
   'src/doctor': ['src/native', 'src/errors', 'src/layer/inflate/', 'src/store/'],
   'src/options': [
     'src/errors',

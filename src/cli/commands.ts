@@ -5,6 +5,7 @@ export { exportTar } from './export.js';
 export { importImages } from './import.js';
 export { inspect } from './inspect.js';
 export { layers } from './layers.js';
+export { login, logout } from './login.js';
 export { list } from './ls.js';
 export { mtree } from './mtree.js';
 export { pin } from './pin.js';

@@ -12,14 +12,13 @@ export interface CommonOptions {
 }
 
 /** Options of the commands that bring images. */
-export interface TransferOptions extends CommonOptions, Partial<Budget> {
+export interface TransferOptions extends CommonOptions, ConnectionOptions, Partial<Budget> {
   readonly layerPath?: string;
   readonly policy?: Policy;
   readonly platform?: string;
   readonly jobs?: number;
   readonly decoder?: DecoderName;
   readonly pipeline?: Pipeline;
-  readonly plainHttp?: boolean;
   readonly statFormat?: 'containers' | 'libkrun';
   readonly onMissingXattr?: 'error' | 'record';
   readonly privilegedXattrs?: boolean;
@@ -41,8 +40,26 @@ export function addCommonOptions(command: Command): Command {
     );
 }
 
+/** How a registry is spoken to. */
+export interface ConnectionOptions {
+  readonly plainHttp?: boolean;
+  readonly tlsCa?: readonly string[];
+  readonly tlsSkipVerify?: boolean;
+}
+
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option('--plain-http', 'speak plain HTTP with the host')
+    .option(
+      '--tls-ca <file>',
+      'certificate authorities (PEM) to trust beside those of the system; may be given several times',
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
+    .option('--tls-skip-verify', "do not verify the host's certificate: whoever is on the way can answer in its place");
+}
+
 export function addTransferOptions(command: Command): Command {
-  addImageOptions(command)
+  addConnectionOptions(addImageOptions(command))
     .addOption(
       new Option(
         '--policy <policy>',
@@ -60,7 +77,6 @@ export function addTransferOptions(command: Command): Command {
         'one: a layer takes one thread; split: it takes two; auto: what is faster at that moment (default: auto)',
       ).choices(['auto', 'one', 'split']),
     )
-    .option('--plain-http', 'speak plain HTTP with the host of the reference')
     .addOption(
       new Option(
         '--on-missing-xattr <what>',

@@ -6,10 +6,12 @@ import type { ImportOptions } from './import.js';
 import type { InspectOptions } from './inspect.js';
 import type { LayersOptions } from './layers.js';
 import type { ListOptions } from './ls.js';
+import type { LoginCommandOptions, LogoutCommandOptions } from './login.js';
 import type { MtreeOptions } from './mtree.js';
 import type { RootfsCommandOptions } from './rootfs.js';
 import {
   addCommonOptions,
+  addConnectionOptions,
   addImageOptions,
   addTransferOptions,
   parseCount,
@@ -100,6 +102,29 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
     .description("write an image's root file system as a tar, with true owners, modes and devices")
     .action((reference: string, file: string, options: RootfsCommandOptions) =>
       run(options, async () => (await import('./commands.js')).exportTar(reference, file, options, signal)),
+    );
+
+  addConnectionOptions(program.command('login'))
+    .argument('<host>', 'registry: host[:port]; the Hub is docker.io')
+    .description('check user and password with a registry and keep them where docker does')
+    .option('-u, --username <name>', 'user name')
+    .option('--password-stdin', 'read the password from standard input instead of asking for it')
+    .addOption(new Option('-p, --password <word>').hideHelp())
+    .option('--authfile <file>', "file in podman's form to keep them in (default: docker's config.json)")
+    .option('--json', 'print JSON on standard output')
+    .option('-q, --quiet', 'print errors and nothing else on standard error')
+    .action((host: string, options: LoginCommandOptions) =>
+      run(options, async () => (await import('./commands.js')).login(host, options, signal)),
+    );
+
+  program
+    .command('logout')
+    .argument('<host>', 'registry: host[:port]; the Hub is docker.io')
+    .description('forget what login kept')
+    .option('--authfile <file>', "file in podman's form (default: docker's config.json)")
+    .option('--json', 'print JSON on standard output')
+    .action((host: string, options: LogoutCommandOptions) =>
+      run(options, async () => (await import('./commands.js')).logout(host, options, signal)),
     );
 
   addUpkeepCommands(program, run);

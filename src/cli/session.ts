@@ -98,11 +98,20 @@ const SAME: readonly (keyof TransferOptions & keyof PullOptions)[] = [
   'sync',
   'maxManifestBytes',
   'maxConfigBytes',
+  'tlsCa',
 ];
 
 function pullOptions(options: TransferOptions, source: string): PullOptions {
-  const plainHttp = options.plainHttp ? hostsOf(source) : [];
-  return { ...pick(options, SAME), budget: pick(options, BUDGET), plainHttp, trace: options.trace !== undefined };
+  const hosts = hostsOf(source);
+  const plainHttp = options.plainHttp ? hosts : [];
+  const skipVerify = options.tlsSkipVerify ? hosts : [];
+  return {
+    ...pick(options, SAME),
+    budget: pick(options, BUDGET),
+    plainHttp,
+    skipVerify,
+    trace: options.trace !== undefined,
+  };
 }
 
 function hostsOf(source: string): string[] {

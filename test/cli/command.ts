@@ -47,6 +47,9 @@ export interface TerminalOptions {
   readonly rows?: number;
   /** Ctrl-C is pressed once this was printed. */
   readonly interruptAfter?: string;
+  /** What is typed, each once the text before it was printed. */
+  readonly typed?: readonly (readonly [after: string, keys: string])[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function createCommandLine(t: Cleanup): CommandLine {
@@ -65,11 +68,12 @@ export function createCommandLine(t: Cleanup): CommandLine {
     home,
     start,
     run: (words, options) => start(words, options).ended,
-    runOnTerminal: (words, { rows = 24, interruptAfter = '' } = {}) => {
+    runOnTerminal: (words, { rows = 24, interruptAfter, typed = [], environment = {} } = {}) => {
       const command = [process.execPath, MAIN, ...words];
-      const child = spawn('python3', ['-c', TERMINAL, String(rows), interruptAfter, ...command], {
+      const keys = interruptAfter === undefined ? typed : [[interruptAfter, '\u0003']];
+      const child = spawn('python3', ['-c', TERMINAL, String(rows), JSON.stringify(keys), ...command], {
         cwd: folder,
-        env: isolatedEnvironment(folder, { SLUICE_HOME: home, TERM: 'xterm' }),
+        env: isolatedEnvironment(folder, { SLUICE_HOME: home, TERM: 'xterm', ...environment }),
       });
       return watch(child).ended;
     },
@@ -77,8 +81,8 @@ export function createCommandLine(t: Cleanup): CommandLine {
 }
 
 const TERMINAL = `
-import fcntl, os, pty, struct, sys, termios
-rows, text, command = int(sys.argv[1]), sys.argv[2].encode(), sys.argv[3:]
+import fcntl, json, os, pty, struct, sys, termios
+rows, keys, command = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
 pid, terminal = pty.fork()
 if pid == 0:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', rows, 100, 0, 0))
@@ -92,9 +96,8 @@ while True:
     if not part:
         break
     seen += part
-    if text and text in seen:
-        text = b''
-        os.write(terminal, b'\\x03')
+    while keys and keys[0][0].encode() in seen:
+        os.write(terminal, keys.pop(0)[1].encode())
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;

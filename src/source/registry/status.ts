@@ -12,9 +12,9 @@ export interface Asked {
 /** "does not exist, or needs a login": registries don't tell the two apart (R25). */
 export const MISSING_OR_PRIVATE = 'the repository does not exist, or needs a login';
 
-/** Doing what, for messages. */
+/** Doing what, for messages; what concerns no repository is a login. */
 export function doingOf({ host, repository, asked }: Asked): string {
-  return asked === 'login' ? `logging in to ${host}` : `asking ${host} for the ${asked} of "${repository}"`;
+  return repository === '' ? `logging in to ${host}` : `asking ${host} for the ${asked} of "${repository}"`;
 }
 
 /** A reply that is no success as an error: the status decides, the body explains (R12, R25). */
@@ -23,7 +23,7 @@ export function statusError(head: ReplyHead, body: Uint8Array, asked: Asked, now
   const code = codeOf(head.status, said.code, asked.asked);
   const retryAt = retryAtOf(head, nowMs);
   const detail: ErrorDetail = {
-    message: `${doingOf(asked)}: ${describe(head.status, said, code, asked.asked)}`,
+    message: `${doingOf(asked)}: ${describe(head.status, said, code, asked)}`,
     ...asked,
     status: head.status,
     ...(said.code !== null && { registryCode: said.code }),
@@ -46,7 +46,7 @@ export function parseRetryAfter(text: string, nowMs: number): number | null {
 function codeOf(status: number, said: string | null, asked: Wanted): ErrorCode {
   if (status === 401) return 'AUTH_REQUIRED';
   if (status === 403) return 'ACCESS_DENIED';
-  if (status === 404) return notFoundCode(said, asked);
+  if (status === 404) return asked === 'login' ? 'PROTOCOL_ERROR' : notFoundCode(said, asked);
   if (status === 429) return 'RATE_LIMITED';
   return status === 408 || status >= 500 ? 'SERVER_ERROR' : 'PROTOCOL_ERROR';
 }
@@ -62,9 +62,9 @@ function notFoundCode(said: string | null, asked: Wanted): ErrorCode {
   }
 }
 
-function describe(status: number, said: ErrorBody, code: ErrorCode, asked: Wanted): string {
+function describe(status: number, said: ErrorBody, code: ErrorCode, { repository }: Asked): string {
   const parts = [`HTTP ${status}`];
-  if (code === 'AUTH_REQUIRED' && asked !== 'login') parts.push(MISSING_OR_PRIVATE);
+  if (code === 'AUTH_REQUIRED' && repository !== '') parts.push(MISSING_OR_PRIVATE);
   if (said.code !== null) parts.push(said.code);
   if (said.text !== '') parts.push(said.text);
   return parts.join(': ');

@@ -118,7 +118,7 @@ function tokenRefusal(error: SluiceError, user: TokenUser): SluiceError {
     case 'AUTH_REQUIRED':
     case 'ACCESS_DENIED': {
       const code = user === null ? 'AUTH_REQUIRED' : 'AUTH_FAILED';
-      const isTold = error.code === 'AUTH_REQUIRED';
+      const isTold = error.code === 'AUTH_REQUIRED' || error.detail.repository === '';
       return new SluiceError(code, {
         ...error.detail,
         message: isTold ? message : `${message}: ${MISSING_OR_PRIVATE}`,

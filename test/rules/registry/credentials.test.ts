@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { digestOf } from '../../../src/oci/digest.js';
 import type { Credential } from '../../../src/source/registry/credentials/credential.js';
 import { findCredential, type CredentialPlaces } from '../../../src/source/registry/credentials/find-credential.js';
 import { createHelperMemory } from '../../../src/source/registry/credentials/helper-memory.js';
 import { buildImage, file, layer, startRegistry } from '../../../src/testing/index.js';
-import { fakeTiming, never, open } from '../../source/registry/setup.js';
+import { fakeTiming, never, open, openBlob, readRange } from '../../source/registry/setup.js';
 import { isolateEnvironment } from '../../helpers/temporary.js';
 
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
@@ -344,4 +345,40 @@ test('registry R77 a signal ends the wait for a helper', async (t) => {
   const finding = assert.rejects(findCredential({ given: undefined, helpers }, query), { code: 'ABORTED' });
   setImmediate(() => controller.abort());
   await finding;
+});
+
+test('registry R33 a redirect’s target sees no credentials, and those of one host never go to another', async (t) => {
+  const asked: string[] = [];
+  const credentials = (host: string): { username: string; password: string } => {
+    asked.push(host);
+    return { username: 'u', password: 'p' };
+  };
+  const auth = { kind: 'basic', credentials: { username: 'u', password: 'p' } } as const;
+  await using registry = await startRegistry({ auth, redirect: { to: 'server' } });
+  const bytes = Buffer.from('0123456789');
+  const { source } = open(t, registry.push('a/b', '1', image), { credentials });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  assert.ok((await readRange(await openBlob(source, bytes), 0, bytes.length)).equals(bytes));
+  assert.deepEqual(asked, [registry.host]);
+  const targets = registry.requests.filter(({ server }) => server === 'target');
+  assert.deepEqual(
+    targets.map(({ headers }) => headers.authorization),
+    [undefined],
+  );
+});
+
+test('registry R39 credentials over plain HTTP that was asked for are worth one warning', async (t) => {
+  const credentials = { username: 'u', password: 'p' };
+  await using registry = await startRegistry({ auth: { kind: 'basic', credentials } });
+  const reference = registry.push('a/b', '1', image);
+  const { source, notices } = open(t, reference, { credentials, plainHttp: [registry.host] });
+  await source.readTop(never);
+  await source.readTop(never);
+  assert.deepEqual(
+    notices.map(({ level, message }) => [level, message]),
+    [['warn', `credentials go to ${registry.host} by plain HTTP, for everybody on the way to read`]],
+  );
+  const quiet = open(t, reference, { credentials });
+  await quiet.source.readTop(never);
+  assert.deepEqual(quiet.notices, []);
 });

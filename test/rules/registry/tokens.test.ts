@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
+import type { HttpRequest } from '../../../src/source/registry/http.js';
 import { buildImage, type Fault, file, layer, startRegistry } from '../../../src/testing/index.js';
 import {
   eventually,
   fakeClient,
+  fakeTiming,
   type CannedReply,
   never,
   open,
@@ -123,6 +125,139 @@ for (const [parameter, expected] of SCOPES) {
   });
 }
 
+test('registry R17 an identity token is exchanged by POST', async (t) => {
+  await using registry = await startRegistry({ auth: { kind: 'token', identityToken: 'idt', field: 'access_token' } });
+  const { source } = open(t, registry.push('a/b', '1', image), { credentials: { identityToken: 'idt' } });
+  await source.readTop(never);
+  const [request] = registry.requestsOf('token');
+  assert.deepEqual(
+    [request?.method, request?.url, request?.headers['content-type'], request?.headers.authorization],
+    ['POST', '/token', 'application/x-www-form-urlencoded', undefined],
+  );
+  assert.deepEqual(Object.fromEntries(new URLSearchParams(request?.body)), {
+    grant_type: 'refresh_token',
+    refresh_token: 'idt',
+    client_id: 'sluice',
+    service: 'registry.test',
+    scope: 'repository:a/b:pull',
+  });
+});
+
+test('registry R17 a new identity token is used from then on, and the first again when it is refused', async (t) => {
+  const forms: string[] = [];
+  const timing = fakeTiming();
+  const client = fakeClient((request) => {
+    if (request.wanted !== 'token') return answerTo(request, 'Bearer realm="https://auth.test/token"');
+    const shown = new URLSearchParams(request.body).get('refresh_token') ?? '';
+    forms.push(shown);
+    if (forms.length === 3) return { status: 401 };
+    return { body: JSON.stringify({ access_token: 't', expires_in: 100, refresh_token: `${shown}+` }) };
+  }, timing);
+  const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { identityToken: 'first' } });
+  for (let round = 0; round < 3; round++) {
+    await source.readTop(never);
+    timing.time += 99_000;
+  }
+  assert.deepEqual(forms, ['first', 'first+', 'first++', 'first']);
+});
+
+for (const status of [404, 405]) {
+  test(`registry R17 a token server that answers ${status} to an identity token wants a password`, async (t) => {
+    const { client } = tokenServer({ token: () => ({ status }) });
+    const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { identityToken: 'idt' } });
+    await assert.rejects(source.readTop(never), (error: SluiceError) => {
+      assert.equal(error.code, 'AUTH_UNSUPPORTED');
+      assert.match(error.hint, /a user name and a password/);
+      return true;
+    });
+  });
+}
+
+test('registry R15 R17 user and password are shown by GET, as Basic', async (t) => {
+  const credentials = { username: 'üser', password: 'pass:wörd' };
+  await using registry = await startRegistry({ auth: { kind: 'token', credentials } });
+  const { source } = open(t, registry.push('a/b', '1', image), { credentials });
+  await source.readTop(never);
+  assert.deepEqual(
+    registry.requests.map(({ kind, method, headers }) => [kind, method, headers.authorization?.split(' ')[0]]),
+    [
+      ['manifest', 'GET', undefined],
+      ['token', 'GET', 'Basic'],
+      ['manifest', 'GET', 'Bearer'],
+    ],
+  );
+  const shown = registry.requestsOf('token')[0]?.headers.authorization ?? '';
+  assert.equal(Buffer.from(shown.slice(6), 'base64').toString('utf8'), 'üser:pass:wörd');
+});
+
+test('registry R18 a registry token is the Bearer itself', async (t) => {
+  const { client, tokenRequests } = tokenServer({ accepts: (token) => token === 'mine' });
+  const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { registryToken: 'mine' } });
+  await source.readTop(never);
+  assert.deepEqual(tokenRequests(), []);
+  assert.deepEqual(
+    client.requests.map(({ headers }) => headers['authorization']),
+    [undefined, 'Bearer mine'],
+  );
+});
+
+test('registry R18 R22 a registry token that is refused is final', async (t) => {
+  const { client } = tokenServer({ accepts: () => false });
+  const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { registryToken: 'mine' } });
+  await assert.rejects(source.readTop(never), { code: 'AUTH_FAILED' });
+  assert.equal(client.requests.length, 2);
+  await assert.rejects(source.readTop(never), { code: 'AUTH_FAILED' });
+  assert.equal(client.requests.length, 3);
+});
+
+test('registry R19 R13 Basic is remembered for the whole host', async (t) => {
+  const credentials = { username: 'u', password: 'p' };
+  await using registry = await startRegistry({ auth: { kind: 'basic', credentials } });
+  const { source, client } = open(t, registry.push('a/b', '1', image), { credentials });
+  await source.readTop(never);
+  const other = open(t, registry.push('c/d', '1', image), { client, credentials });
+  await other.source.readTop(never);
+  assert.deepEqual(
+    registry.requests.map(({ status, headers }) => [status, headers.authorization]),
+    [
+      [401, undefined],
+      [200, `Basic ${Buffer.from('u:p').toString('base64')}`],
+      [200, `Basic ${Buffer.from('u:p').toString('base64')}`],
+    ],
+  );
+});
+
+test('registry R19 Basic with a wrong password is asked once, and is AUTH_FAILED', async (t) => {
+  const auth = { kind: 'basic', credentials: { username: 'u', password: 'p' } } as const;
+  await using registry = await startRegistry({ auth });
+  const credentials = { username: 'u', password: 'wrong' };
+  const { source, timing } = open(t, registry.push('a/b', '1', image), { credentials });
+  await assert.rejects(source.readTop(never), { code: 'AUTH_FAILED' });
+  assert.equal(registry.requests.length, 2);
+  assert.deepEqual(timing.sleeps, []);
+});
+
+test('registry R19 Basic and nothing but a token is AUTH_UNSUPPORTED', async (t) => {
+  const client = fakeClient(() => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }));
+  for (const credentials of [{ identityToken: 'i' }, { registryToken: 'r' }]) {
+    const { source } = open(t, 'registry.test/a/b:1', { client, credentials });
+    await assert.rejects(source.readTop(never), { code: 'AUTH_UNSUPPORTED' });
+  }
+});
+
+test('registry R20 R119 two users of one process get a token each, and never the other’s', async (t) => {
+  const { client, tokenRequests } = tokenServer({});
+  const users = [{ username: 'a', password: 'p' }, { username: 'b', password: 'p' }, undefined];
+  for (const credentials of [...users, ...users]) {
+    const { source } = open(t, 'registry.test/a/b:1', { client, ...(credentials && { credentials }) });
+    await source.readTop(never);
+  }
+  assert.deepEqual(
+    tokenRequests().map(({ headers }) => headers['authorization']),
+    [`Basic ${btoa('a:p')}`, `Basic ${btoa('b:p')}`, undefined],
+  );
+});
+
 test('registry R20 all requests of a repository share one token', async (t) => {
   await using registry = await startRegistry({ auth: { kind: 'token' } });
   const { source } = open(t, registry.push('a/b', '1', image));
@@ -212,6 +347,27 @@ test('registry R22 a second 401 with the fresh token is final', async (t) => {
   assert.deepEqual(timing.sleeps, []);
 });
 
+test('registry R22 with credentials the second 401 is AUTH_FAILED', async (t) => {
+  const { client } = tokenServer({ accepts: () => false });
+  const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { username: 'u', password: 'p' } });
+  await assert.rejects(source.readTop(never), { code: 'AUTH_FAILED' });
+});
+
+test('registry R22 credentials that changed in the middle of a pull are found anew', async (t) => {
+  let password = 'old';
+  let accepted = 'old';
+  const client = fakeClient((request) => {
+    if (request.wanted !== 'token') return answerTo(request, 'Bearer realm="https://auth.test/token"', accepted);
+    const shown = atob((request.headers['authorization'] ?? '').slice(6));
+    return shown === `u:${accepted}` ? { body: JSON.stringify({ token: accepted }) } : { status: 401 };
+  });
+  const credentials = (): { username: string; password: string } => ({ username: 'u', password });
+  const { source } = open(t, 'registry.test/a/b:1', { client, credentials });
+  await source.readTop(never);
+  password = accepted = 'new';
+  await source.readTop(never);
+});
+
 test('registry R22 the new challenge counts, not the old one', async (t) => {
   let round = 0;
   const { client, tokenRequests } = tokenServer({
@@ -280,6 +436,32 @@ test('registry R24 a redirect of the token request passes the same test', async 
   await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
     code: 'AUTH_REALM_REFUSED',
   });
+});
+
+test('registry R24 R33 neither a password nor an identity token follows a redirect to another origin', async (t) => {
+  const redirecting = (): ReturnType<typeof tokenServer> => {
+    let asked = 0;
+    return tokenServer({
+      token: () =>
+        asked++ === 0
+          ? { status: 307, headers: { location: 'https://elsewhere.test/token' } }
+          : { body: '{"token":"t"}' },
+    });
+  };
+  const byGet = redirecting();
+  const credentials = { username: 'u', password: 'p' };
+  await open(t, 'registry.test/a/b:1', { client: byGet.client, credentials }).source.readTop(never);
+  assert.deepEqual(
+    byGet.tokenRequests().map(({ url, headers }) => [url.host, headers['authorization'] !== undefined]),
+    [
+      ['auth.test', true],
+      ['elsewhere.test', false],
+    ],
+  );
+  const byPost = redirecting();
+  const { source } = open(t, 'registry.test/a/b:1', { client: byPost.client, credentials: { identityToken: 'idt' } });
+  await assert.rejects(source.readTop(never), { code: 'AUTH_REALM_REFUSED' });
+  assert.equal(byPost.tokenRequests().length, 1);
 });
 
 test('registry R24 a realm whose name leads to this machine is refused', async (t) => {
@@ -358,6 +540,12 @@ test('registry R35 no error of authentication shows a token or the query of a re
     assert.doesNotMatch(inspect(error, { depth: 9 }), /sentinel/);
   }
 });
+
+/** What a registry answers to a request with the token, and to one without. */
+function answerTo({ headers }: HttpRequest, challenge: string, token = 't'): CannedReply {
+  if (headers['authorization'] === `Bearer ${token}`) return { body: '{}' };
+  return { status: 401, headers: { 'www-authenticate': challenge } };
+}
 
 interface TokenServerOptions {
   readonly challenge?: string | string[] | (() => string);
