@@ -5,7 +5,7 @@ import type { Meter } from './meter.js';
 import { createRemovals } from './removals.js';
 import type { Found, Metadata, Tree } from './tree.js';
 import type { Warnings } from './warnings.js';
-import type { PackedXattrs } from './xattrs.js';
+import { NO_PACKED_XATTRS, type PackedXattrs } from './xattrs.js';
 
 /** A hard-link entry that waits for its link to be made, kept by its destination's path. Paths are keys: see {@link keyOf}. */
 interface PendingLink {
@@ -51,6 +51,13 @@ export interface DeferredLinksOptions {
   readonly warnings: Warnings;
 }
 
+/**
+ * More links than that don't wait, nor more bytes of names and attributes: they are made, as any removal would have had
+ * them made. 250,000 links with names of 230 bytes took 193 MB.
+ */
+const MOST_WAITING = 65_536;
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+
 function pathOf(key: string): Uint8Array {
   return Buffer.from(key, 'latin1');
 }
@@ -58,6 +65,7 @@ function pathOf(key: string): Uint8Array {
 export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOptions): DeferredLinks {
   /** By destination, in entry order: a later link of one name takes the place of an earlier one. */
   const waiting = new Map<string, PendingLink>();
+  let waitingBytes = 0;
   const forward = new Map<string, PendingLink>();
   const deferred = new Map<string, string>();
   /** Of names, while forward links were pending. */
@@ -92,11 +100,18 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     if (waiting.size === 0) return false;
     const links = [...waiting.values()];
     waiting.clear();
+    waitingBytes = 0;
     for (const { target, path, offset, kind, metadata, xattrs } of links) {
       const name = pathOf(path);
       if (make(pathOf(target), name, offset)) tree.setInodeMetadata(name, kind, metadata, xattrs);
     }
     return true;
+  };
+
+  const wait = (link: PendingLink): void => {
+    waiting.set(link.path, link);
+    waitingBytes += link.path.length + link.target.length + link.xattrs.bytes.length;
+    if (waiting.size >= MOST_WAITING || waitingBytes >= MOST_WAITING_BYTES) makeWaiting();
   };
 
   /** Links a target elsewhere before its name goes (H1). @returns where it is kept */
@@ -197,8 +212,10 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
         const why = 'attributes of a hard link that comes before its file are left out';
         warnings.add('H7', why, printable(link.path), link.offset);
       }
-      const pending = { ...link, path: key, target, kind: found.kind, since: removals.now };
-      (found.kind === 0 ? forward : waiting).set(key, pending);
+      const { metadata, entry, offset } = link;
+      const pending = { path: key, target, kind: found.kind, metadata, entry, offset, since: removals.now };
+      if (found.kind === 0) forward.set(key, { ...pending, xattrs: NO_PACKED_XATTRS });
+      else wait({ ...pending, xattrs: link.xattrs });
     },
     finish() {
       makeWaiting();

@@ -1,12 +1,11 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
+import { createPathList } from './path-list.js';
 import { keyOf, leafStart } from './path.js';
-
 import { OPAQUE } from './rules.js';
 import type { Tree } from './tree.js';
 
 const MARKER_PREFIX_BYTES = 4;
-const FIRST_LIST_BYTES = 1024;
 
 /** Markers of the layer, remembered for the second pass. */
 export interface Whiteouts {
@@ -60,30 +59,6 @@ function isStanding(tree: Tree, marker: Uint8Array): boolean {
     if (error instanceof SluiceError && error.code === 'NAME_REFUSED') return false;
     throw error;
   }
-}
-
-/** Paths one behind the other, each ended by NUL, which no path holds: millions of markers cost their bytes alone. */
-function createPathList(): { add(path: Uint8Array): void; all(): Iterable<Uint8Array> } {
-  let bytes = new Uint8Array(0);
-  let length = 0;
-  return {
-    add(path) {
-      const end = length + path.length + 1;
-      if (end > bytes.length) {
-        const grown = new Uint8Array(Math.max(end, bytes.length * 2, FIRST_LIST_BYTES));
-        grown.set(bytes.subarray(0, length));
-        bytes = grown;
-      }
-      bytes.set(path, length);
-      length = end;
-    },
-    *all() {
-      for (let at = 0, end; at < length; at = end + 1) {
-        end = bytes.indexOf(0, at);
-        yield bytes.subarray(at, end);
-      }
-    },
-  };
 }
 
 /** vis(3) form: every byte but letters, digits and a few marks is `\ooo` (extraction §13). */

@@ -1,5 +1,5 @@
 import type { Piscina } from 'piscina';
-import { fileSystemError, SluiceError } from '../errors.js';
+import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
 import type { Outcome, Task, TaskFacts } from './protocol.js';
 import { createSyncGroups } from './sync-group.js';
 
@@ -21,12 +21,19 @@ const WARM_THREADS = 2;
 
 const WORKER = new URL(import.meta.resolve('#worker'));
 
-export function openPool(threads: number, worker: URL = WORKER): Pool {
+/**
+ * A thread's heap. What grows in it with a layer are names that have to wait for the layer's end: a million hard links before
+ * their files take 0.8 GiB. A thread that needs more ends, and the task fails; the process goes on.
+ */
+const MOST_HEAP_MIB = 2048;
+
+/** @param worker, heapMiB for tests */
+export function openPool(threads: number, worker: URL = WORKER, heapMiB: number = MOST_HEAP_MIB): Pool {
   let opened: Promise<Piscina> | null = null;
   const syncGroups = createSyncGroups();
   /** A task must not get a new thread while one starts for it. */
   let warming: Promise<unknown> = Promise.resolve();
-  const open = (): Promise<Piscina> => (opened ??= openPiscina(threads, worker));
+  const open = (): Promise<Piscina> => (opened ??= openPiscina(threads, worker, heapMiB));
 
   const warm = async (): Promise<void> => {
     const piscina = await open();
@@ -41,8 +48,7 @@ export function openPool(threads: number, worker: URL = WORKER): Pool {
         return await (await open()).run(task);
       } catch (error) {
         syncGroups.abandon();
-        const failure = new SluiceError('LAYER_FAILED', `running a worker thread: ${String(error)}`, { cause: error });
-        return { kind: 'failed', error: failure.toData(), warnings: [] };
+        return { kind: 'failed', error: failureOf(error, heapMiB).toData(), warnings: [] };
       }
     },
     warm: () => {
@@ -56,7 +62,7 @@ export function openPool(threads: number, worker: URL = WORKER): Pool {
   };
 }
 
-async function openPiscina(threads: number, worker: URL): Promise<Piscina> {
+async function openPiscina(threads: number, worker: URL, heapMiB: number): Promise<Piscina> {
   const { Piscina } = await import('piscina');
   const piscina = new Piscina({
     filename: worker.href,
@@ -64,8 +70,16 @@ async function openPiscina(threads: number, worker: URL): Promise<Piscina> {
     maxThreads: threads,
     idleTimeout: IDLE_TIMEOUT_MS,
     recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
   // A thread that fails outside a task: its tasks reject, and the next one gets a new thread.
   piscina.on('error', () => undefined);
   return piscina;
+}
+
+function failureOf(error: unknown, heapMiB: number): SluiceError {
+  const message = `running a worker thread: ${String(error)}`;
+  if (errnoOf(error) !== 'ERR_WORKER_OUT_OF_MEMORY') return new SluiceError('LAYER_FAILED', message, { cause: error });
+  const hint = `A thread may use ${heapMiB} MiB. A smaller "maxEntries" refuses such an image earlier.`;
+  return new SluiceError('LAYER_FAILED', { message, hint }, { cause: error });
 }

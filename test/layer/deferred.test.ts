@@ -364,3 +364,20 @@ test('extraction H10 B2 a copy counts as a file, before it is made', (t) => {
     },
   );
 });
+
+test('extraction H1 H7 links with more attributes than may wait are made before the layer ends', (t) => {
+  const records = { 'SCHILY.xattr.kept.x': 'v'.repeat(900_000) };
+  const files = Array.from({ length: 30 }, (_, index) => file(`f${index}`));
+  const links = files.map((_, index) => hardlink(`l${index}`, `f${index}`, { records }));
+  const tar = layer(...files, ...links);
+  const staging = temporaryDirectory(t, 'sluice-layer');
+  let names = 0;
+  const extraction = extract(t, tar, {
+    staging,
+    chunkBytes: tar.length - 2048,
+    onChunk: () => void (names ||= readdirSync(join(staging, 'tree')).length),
+  });
+  assert.equal(verdict(extraction), 'done');
+  assert.equal(names, 30 + 19, 'the files, and as many links as hold 16 MiB');
+  assert.equal(readdirSync(extraction.tree).length, 60);
+});

@@ -85,6 +85,16 @@ for (const [title, breakIt] of BROKEN) {
   });
 }
 
+test('a task that needs more memory than a thread may have is a failed outcome, and the pool goes on', async (t) => {
+  const opened = openPool(1, new URL('./dying-worker.js', import.meta.url), 32);
+  t.after(() => opened[Symbol.asyncDispose]());
+  const outcome = await opened.run(extractTask(t, { mediaType: 'hoards' }));
+  assert.ok(outcome.kind === 'failed');
+  assert.equal(outcome.error.code, 'LAYER_FAILED');
+  assert.match(outcome.error.detail.hint ?? '', /32 MiB/);
+  assert.equal((await opened.run(extractTask(t))).kind, 'done');
+});
+
 test('more tasks than threads are all done', async (t) => {
   const opened = pool(t, 2);
   const outcomes = await Promise.all(Array.from({ length: 8 }, () => opened.run(extractTask(t))));
