@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Sidecar, SidecarEntry } from '../consumers/sidecar.js';
 import type { Cleanup } from '../helpers/temporary.js';
+import type { StatFormat } from '../../src/transfer/protocol.js';
 import type { HostNode } from './tree.js';
 
 /** One path as the second reading of a layer has it. */
@@ -73,7 +74,11 @@ export function assertSame(
   message?: string,
 ): void {
   assert.ok('nodes' in reading, message);
-  assertLines(tree.map(hostLine), reading.nodes.map(expectedHostLine), message);
+  assertLines(
+    tree.map(hostLine),
+    reading.nodes.map((node) => expectedHostLine(node)),
+    message,
+  );
   assertLines(sidecar.entries.map(sidecarLine), reading.nodes.map(expectedSidecarLine), message);
   assert.deepEqual(
     sidecar.deferred.map(({ path, target }) => [path, target]),
@@ -90,7 +95,11 @@ export function assertSameRoot(
 ): void {
   assert.ok('nodes' in reading);
   const complete = reading.nodes.map((node) => ({ ...node, isImplied: false }));
-  assertLines(tree.map(hostLine), complete.map(expectedHostLine), 'the composed roots differ');
+  assertLines(
+    tree.map(hostLine),
+    complete.map((node) => expectedHostLine(node)),
+    'the composed roots differ',
+  );
   assertLines(entries.map(sidecarLine), reading.nodes.map(expectedSidecarLine), 'the composed sidecars differ');
 }
 
@@ -121,7 +130,7 @@ export function hostLine(node: Omit<HostNode, 'owner'>): string {
 }
 
 /** What the host must show of it (M1 to M6, M11 to M13, M18). */
-export function expectedHostLine(node: Node): string {
+export function expectedHostLine(node: Node, stat: StatFormat = 'containers'): string {
   const { path, kind, target, names } = node;
   const isPlain = kind === 'file' || kind === 'dir' || kind === 'sym';
   const time = timeOf(node);
@@ -129,13 +138,13 @@ export function expectedHostLine(node: Node): string {
     path,
     type: isPlain ? kind : 'file',
     mode: hostMode(node),
-    override: overrideOf(node),
+    override: stat === 'sidecar' ? null : overrideOf(node, stat),
     size: node.size,
     sha256: isPlain ? node.sha256 : EMPTY_SHA256,
     target,
     time: time < EARLIEST ? EARLIEST : time > LATEST ? LATEST : time,
     names,
-    xattrs: hostXattrs(node),
+    xattrs: stat === 'sidecar' ? [] : hostXattrs(node),
   });
 }
 
@@ -149,12 +158,18 @@ function hostMode({ kind, mode, isMarker }: Node): number {
 }
 
 /** M2, M5, M6, P1. */
-function overrideOf({ kind, mode, uid, gid, device, isImplied }: Node): string | null {
+function overrideOf({ kind, mode, uid, gid, device, isImplied }: Node, stat: StatFormat): string | null {
   if (kind === 'sym' || isImplied) return null;
-  const full = `0${(TYPE_BITS[kind] | mode).toString(8)}`;
-  const type =
-    kind === 'fifo' ? ':pipe' : kind === 'char' || kind === 'block' ? `:${kind}-${device![0]}-${device![1]}` : '';
-  return `${uid}:${gid}:${full}${type}`;
+  const base = `${uid}:${gid}:0${(TYPE_BITS[kind] | mode).toString(8)}`;
+  const isDevice = kind === 'char' || kind === 'block';
+  if (stat === 'libkrun') return isDevice ? `${base}:${deviceNumber(device!)}` : base;
+  return `${base}${kind === 'fifo' ? ':pipe' : isDevice ? `:${kind}-${device![0]}-${device![1]}` : ''}`;
+}
+
+/** Linux's `dev_t` (M5). */
+function deviceNumber([major, minor]: readonly [number, number]): bigint {
+  const [maj, min] = [BigInt(major), BigInt(minor)];
+  return (min & 0xffn) | (maj << 8n) | ((min & ~0xffn) << 12n);
 }
 
 const FORGEABLE = /^user\.(overlay|fuseoverlayfs|containers|msb)\./;

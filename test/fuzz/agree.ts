@@ -7,13 +7,18 @@ import { crc32c } from '../native/script.js';
 
 /** The tree on disk is what its sidecar says, path by path (§13). */
 export function assertAgree(root: string, tree: readonly HostNode[], sidecar: Sidecar): void {
+  const { stat } = sidecar.head;
   const hosts = new Map(tree.map((host) => [host.path, host]));
   const names = namesByPath(sidecar.entries);
   const hasFolds = sidecar.entries.some(({ folded }) => folded.length > 0);
   const expected = sidecar.entries.map((entry) =>
     nodeOf(entry, names.get(entry.path)!, hosts.get(entry.path), hasFolds),
   );
-  assertLines(tree.map(hostLine), expected.map(expectedHostLine), 'tree and sidecar differ');
+  assertLines(
+    tree.map(hostLine),
+    expected.map((node) => expectedHostLine(node, stat)),
+    'tree and sidecar differ',
+  );
   for (const { path, type, crc32c: noted, names: count } of sidecar.entries) {
     assert.equal(count, names.get(path)!.length, `names of ${path}`);
     if (type === 'file') assert.equal(noted, crc32c(readFileSync(fullPath(root, path))), `content of ${path}`);

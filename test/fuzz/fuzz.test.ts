@@ -26,6 +26,11 @@ const SUITES: readonly Suite[] = [
     title: '§13 T14 hostile names come back from the sidecar, and a changed sidecar is read or refused',
     count: 250,
   },
+  {
+    target: 'ring',
+    title: 'S23 T17 bytes come out of a ring as they went in, however they are written and read',
+    count: 1000,
+  },
 ];
 
 for (const { target, title, count } of SUITES) {
@@ -40,3 +45,11 @@ for (const { target, title, count } of SUITES) {
     });
   }
 }
+
+test('a long run is split into processes, and none of its cases is run twice or left out', async () => {
+  assert.deepEqual(await runCases({ target: 'ring', seed: 2 ** 32 - 3, count: 5, perProcess: 2 }), {
+    cases: 5,
+    processes: 3,
+    grownKib: 0,
+  });
+});

@@ -2,7 +2,7 @@ import { compress as zstd } from 'zstd-napi';
 import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { digestOf, type Digest } from '../../src/oci/digest.js';
 import { compress, createRandom, type Random } from '../../src/testing/index.js';
-import type { Budget, DecoderName, ExtractTask } from '../../src/transfer/protocol.js';
+import type { Budget, DecoderName, ExtractTask, StatFormat } from '../../src/transfer/protocol.js';
 import { inflate } from '../layer/inflate.js';
 import { chooseChunks } from './chunks.js';
 import { pick } from './mutate-bytes.js';
@@ -19,6 +19,7 @@ export interface LayerCase {
   readonly mediaType: string;
   readonly budget: Partial<Budget>;
   readonly privilegedXattrs: boolean;
+  readonly stat: StatFormat;
   readonly ways: readonly [Way, Way];
 }
 
@@ -49,6 +50,7 @@ export function makeLayerCase(seed: number): LayerCase {
     mediaType: `application/vnd.oci.image.layer.v1.tar${packing.suffix}`,
     budget: { ...ROOMY, ...(random.integer(8) === 0 && pick(random, TIGHT)) },
     privilegedXattrs: random.integer(4) === 0,
+    stat: pick(random, ['containers', 'containers', 'libkrun', 'sidecar'] as const),
     ways: [
       { walk: false, decoder: 'zlib', chunkBytes: [Math.max(1, blob.length)] },
       chooseWay(random, blob, unpacked !== null),

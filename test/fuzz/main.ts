@@ -13,11 +13,11 @@ const seconds = Number(process.env['SLUICE_FUZZ_SECONDS'] ?? DEFAULT_SECONDS) / 
 for (const target of targets) {
   const first = seed === undefined ? freshSeed() : Number(seed);
   console.log(`${target}: from case ${first} on`);
-  const { cases, grownKib } = await runCases({
+  const { cases, processes, grownKib } = await runCases({
     target,
     seed: first,
     count: seed === undefined ? Infinity : 1,
     seconds,
   });
-  console.log(`${target}: ${cases} cases, memory grew by ${grownKib} KiB`);
+  console.log(`${target}: ${cases} cases in ${processes} processes, memory grew by ${grownKib} KiB at most`);
 }

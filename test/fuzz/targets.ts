@@ -1,18 +1,20 @@
 import type { Cleanup } from '../helpers/temporary.js';
 import { createLayerTarget } from './layer-target.js';
 import { createReaderTarget } from './reader-target.js';
+import { createRingTarget } from './ring-target.js';
 import { createSidecarTarget } from './sidecar-target.js';
 import type { FuzzTarget } from './target.js';
 
-export type TargetName = 'reader' | 'layer' | 'sidecar';
+export type TargetName = 'reader' | 'layer' | 'sidecar' | 'ring';
 
 const OPENERS: Readonly<Record<TargetName, (t: Cleanup) => FuzzTarget>> = {
   reader: createReaderTarget,
   layer: createLayerTarget,
   sidecar: createSidecarTarget,
+  ring: createRingTarget,
 };
 
-export const TARGETS: readonly TargetName[] = ['reader', 'layer', 'sidecar'];
+export const TARGETS: readonly TargetName[] = ['reader', 'layer', 'sidecar', 'ring'];
 
 export function parseTarget(text: string | undefined): TargetName {
   const name = TARGETS.find((one) => one === text);
