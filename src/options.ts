@@ -49,6 +49,10 @@ export interface PullOptions {
    * that answers with it. Where it has nothing, the environment and the files of docker and podman are asked.
    */
   readonly credentials?: Credentials | CredentialsFunction;
+  /** `bulk`: others may overtake this pull, at the registry and in the threads. Default: `interactive`. */
+  readonly priority?: 'interactive' | 'bulk';
+  /** Fewest bytes a second of a large blob before its connections are replaced; 0 for none. Default: 16384. */
+  readonly rateFloor?: number;
   readonly budget?: Partial<Budget>;
   /** How devices' and files' true metadata is written (extraction M5). */
   readonly statFormat?: 'containers' | 'libkrun';
@@ -133,6 +137,8 @@ const pullSchema = z.strictObject({
   tlsCa: z.array(z.string().min(1)).default([]),
   skipVerify: z.array(z.string().min(1)).default([]),
   credentials: z.custom<Credentials | CredentialsFunction>(isCredentials, 'user and password, or a token').optional(),
+  priority: z.enum(['interactive', 'bulk']).default('interactive'),
+  rateFloor: bytes(16 * KiB),
   budget: budgetSchema.prefault({}),
   statFormat: z.enum(['containers', 'libkrun']).default('containers'),
   onMissingXattr: z.enum(['error', 'record']).default('error'),
@@ -176,6 +182,8 @@ export interface PullSettings {
   readonly tlsCa: readonly string[];
   readonly skipVerify: readonly string[];
   readonly credentials: Credentials | CredentialsFunction | undefined;
+  readonly priority: 'interactive' | 'bulk';
+  readonly rateFloor: number;
   readonly budget: Budget;
   readonly statFormat: Exclude<StatFormat, 'sidecar'>;
   readonly onMissingXattr: 'error' | 'record';

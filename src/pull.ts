@@ -126,12 +126,14 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 function sourceSettings({ context, settings, key, location }: Pull, events: Events): Parameters<typeof openSource>[1] {
-  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials } = settings;
+  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor } = settings;
   return {
     client: context.client,
     plainHttp,
     tls: { authorities: readAuthorities(settings.tlsCa), skipVerify },
     credentials,
+    priority,
+    rateFloor,
     caps: { maxManifestBytes, maxConfigBytes, maxTokenBytes: MAX_TOKEN_BYTES },
     maxManifestBytes,
     maxConfigBytes,

@@ -29,7 +29,7 @@ export async function importImages(
 
 async function importOne(source: string, options: ImportOptions, signal: AbortSignal): Promise<number> {
   const image = await withSession(options, signal, async ({ bring, report }) => {
-    const brought = await bring(source, options.name);
+    const brought = await bring(source, { ...(options.name !== undefined && { name: options.name }) });
     report.onImported(source, brought);
     return brought;
   });
@@ -68,7 +68,7 @@ async function bringAll(sources: readonly string[], session: Session, signal: Ab
 async function bringOne(source: string, session: Session, summary: Summary, signal: AbortSignal): Promise<void> {
   let image: PulledImage;
   try {
-    image = await session.bring(source);
+    image = await session.bring(source, { priority: 'bulk' });
   } catch (error) {
     if (signal.aborted) return;
     summary.failed.push({ source, error: failureOf(error) });

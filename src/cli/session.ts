@@ -17,7 +17,7 @@ import { openTrace } from './trace.js';
 export interface Session {
   readonly report: Report;
   /** Brings one image. @param source `[docker://]REFERENCE` or `oci:DIR[:TAG]` */
-  bring(source: string, name?: string): Promise<PulledImage>;
+  bring(source: string, more?: Pick<PullOptions, 'name' | 'priority'>): Promise<PulledImage>;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function withSession<T>(
         else report.onEvent(event);
       }),
     );
-    return await work({ report, bring: (source, name) => bring({ sluice, report, options, signal }, source, name) });
+    return await work({ report, bring: (source, more) => bring({ sluice, report, options, signal }, source, more) });
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new SluiceError('ABORTED', 'interrupted', { cause: error });
@@ -64,13 +64,13 @@ interface Bringing {
 async function bring(
   { sluice, report, options, signal }: Bringing,
   source: string,
-  name?: string,
+  more: Pick<PullOptions, 'name' | 'priority'> = {},
 ): Promise<PulledImage> {
   let image: string | undefined;
   const onEvent = (event: SluiceEvent): void => void (image ??= event.image);
   try {
     const settings = pullOptions(options, source);
-    return await sluice.import(source, { ...settings, ...(name !== undefined && { name }), signal, onEvent });
+    return await sluice.import(source, { ...settings, ...more, signal, onEvent });
   } catch (error) {
     if (image !== undefined) report.onImageFailed(image);
     throw error;

@@ -5,9 +5,9 @@ import type { Pipeline } from './protocol.js';
 export interface Schedule {
   /**
    * Tells of a layer that is to be extracted, before its turn is asked for: what is still to do decides (auto).
-   * @param options `goesFirst` for work that is no layer, and that waits for none
+   * @param options `goesFirst` for work that is no layer, and that waits for none; `isBulk` for what waits for all others
    */
-  announce(sizeBytes: number, options?: { readonly goesFirst?: boolean }): Announced;
+  announce(sizeBytes: number, options?: { readonly goesFirst?: boolean; readonly isBulk?: boolean }): Announced;
 }
 
 export interface Announced {
@@ -32,6 +32,7 @@ const LEAST_SPLIT_BYTES = 2 * 1024 * 1024;
 interface Layer {
   readonly sizeBytes: number;
   readonly goesFirst: boolean;
+  readonly isBulk: boolean;
   state: 'announced' | 'waiting' | 'running' | 'gone';
   threads: number;
   done: () => number;
@@ -71,8 +72,8 @@ export function createSchedule(jobs: number, cores: number): Schedule {
   };
 
   return {
-    announce(sizeBytes, { goesFirst = false } = {}) {
-      const layer: Layer = { sizeBytes, goesFirst, state: 'announced', threads: 0, done: () => 0 };
+    announce(sizeBytes, { goesFirst = false, isBulk = false } = {}) {
+      const layer: Layer = { sizeBytes, goesFirst, isBulk, state: 'announced', threads: 0, done: () => 0 };
       layers.add(layer);
       return {
         waitForTurn(pipeline, signal) {
@@ -108,7 +109,8 @@ export function createSchedule(jobs: number, cores: number): Schedule {
 }
 
 function isBefore(a: Layer, b: Layer): boolean {
-  return a.goesFirst === b.goesFirst ? a.sizeBytes > b.sizeBytes : a.goesFirst;
+  if (a.goesFirst !== b.goesFirst) return a.goesFirst;
+  return a.isBulk === b.isBulk ? a.sizeBytes > b.sizeBytes : b.isBulk;
 }
 
 function aborted(): SluiceError {

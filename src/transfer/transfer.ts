@@ -66,7 +66,7 @@ export async function transferLayers(image: ResolvedImage, transfer: Transfer): 
   const largestFirst = distinctLayers(image).toSorted((a, b) => b.descriptor.size - a.descriptor.size);
   const results = await Promise.allSettled(
     largestFirst.map(async (layer) => {
-      const announced = transfer.engine.schedule.announce(layer.descriptor.size);
+      const announced = transfer.engine.schedule.announce(layer.descriptor.size, { isBulk: isBulk(transfer) });
       try {
         return await bringLayer(layer, announced, running);
       } catch (error) {
@@ -114,7 +114,7 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
   ]);
   announced.leave();
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
-    const ours = engine.schedule.announce(wanted.packedBytes);
+    const ours = engine.schedule.announce(wanted.packedBytes, { isBulk: isBulk(transfer) });
     try {
       return await fetchLayer(layer, wanted, ours, { ...transfer, events: flight.events, signal: flight.signal });
     } catch (error) {
@@ -127,6 +127,10 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
       ours.leave();
     }
   });
+}
+
+function isBulk({ settings }: Transfer): boolean {
+  return settings.priority === 'bulk';
 }
 
 function wantedOf({ descriptor, diffId }: ImageLayer): WantedLayer {

@@ -122,3 +122,23 @@ test('what is done of a running layer no longer counts, and what was asked for i
   assert.equal((await second.waitForTurn('auto', NEVER)).pipeline, 'split');
   assert.equal((await createSchedule(1, 1).announce(1).waitForTurn('split', NEVER)).pipeline, 'split');
 });
+
+test('registry R75 layers of bulk imports wait for all others', async () => {
+  const schedule = createSchedule(1, 2);
+  const running = await begin(schedule, 1);
+  const started: string[] = [];
+  const all = [
+    ['bulk', 9],
+    ['bulk', 100],
+    ['interactive', 5],
+    ['interactive', 7],
+  ].map(async ([kind, size]) => {
+    const layer = schedule.announce(Number(size), { isBulk: kind === 'bulk' });
+    await layer.waitForTurn('auto', NEVER);
+    started.push(`${kind} ${size}`);
+    layer.leave();
+  });
+  running.leave();
+  await Promise.all(all);
+  assert.deepEqual(started, ['interactive 7', 'interactive 5', 'bulk 100', 'bulk 9']);
+});

@@ -4,6 +4,7 @@ import type { BlobReader } from '../source.js';
 import { abortError, onAbort, throwIfAborted } from '../abort.js';
 import type { BlobRequest } from './blob-request.js';
 import { headersOf, type ReplyHead } from './http.js';
+import type { Pace } from './pace.js';
 import { createPatience } from './patience.js';
 import type { ByteRange } from './range.js';
 import { Spill } from './spill.js';
@@ -18,6 +19,7 @@ export interface BlobReaderOptions {
   readonly descriptor: Descriptor;
   readonly asked: Asked;
   readonly request: BlobRequest;
+  readonly pace: Pace;
   readonly spillDirectory: string;
   readonly timing: Timing;
   /** One GET without ranges, whatever the reads are (R96). */
@@ -107,13 +109,14 @@ class RegistryBlobReader implements BlobReader {
   }
 
   #describe(): StretchBlob {
-    const { asked, request, timing } = this.#options;
+    const { asked, request, pace, timing } = this.#options;
     const patience = createPatience(timing);
     return {
       size: this.#size,
       asked,
       request,
       patience,
+      pace,
       now: () => timing.now(),
       isRanged: (range) => this.#isRanged(range),
       noteRangeless: () => this.#options.noteRangelessHost(),

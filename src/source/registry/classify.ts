@@ -86,6 +86,7 @@ export function isPassing(error: SluiceError): boolean {
   if (tries !== undefined) return false;
   switch (error.code) {
     case 'BLOB_INCOMPLETE':
+    case 'TOO_SLOW':
       return true;
     case 'REGISTRY_UNREACHABLE':
     case 'PROTOCOL_ERROR':

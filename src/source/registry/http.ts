@@ -1,4 +1,5 @@
 import type { AddressGuard } from './address.js';
+import type { Order } from './limits.js';
 import type { TlsChoice } from './tls.js';
 
 /** What is asked for; blobs have limits of their own (R74). */
@@ -18,6 +19,8 @@ export interface HttpRequest {
   readonly guard: AddressGuard;
   /** Node's and the system's authorities when left out. */
   readonly tls?: TlsChoice;
+  /** Who comes before whom where connections are scarce (R75). */
+  readonly order?: Order;
   /** Whether no connection that stands is good enough (R73). */
   readonly isOnNewConnection?: boolean;
 }

@@ -1,8 +1,10 @@
 import type { Connections, Timeouts } from './client.js';
 import { createHelperMemory, type HelperMemory } from './credentials/helper-memory.js';
 import { createDemandMemory, type DemandMemory } from './demand.js';
-import type { Dispatch } from './http.js';
-import { createGate } from './limits.js';
+import type { Dispatch, HttpRequest, Receive } from './http.js';
+import { createGate, type Gate } from './limits.js';
+import { createRates } from './rates.js';
+import { retryAtOf } from './status.js';
 import { systemTiming, type Timing } from './timing.js';
 import { createTokenCache, type TokenCache } from './token.js';
 
@@ -15,6 +17,8 @@ export interface RegistryClient {
   /** Identity tokens that token servers gave in place of older ones (R17). */
   readonly renewed: Map<string, string>;
   readonly helpers: HelperMemory;
+  /** Blobs of which bytes are awaited at this moment; they share the line (R73). */
+  readonly blobsInFlight: { count: number };
   /** Origins that answer a `Range` with the whole blob (R79). */
   readonly rangelessOrigins: Set<string>;
   /** Ends every request. */
@@ -37,18 +41,36 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
   const connections = (): Promise<Connections> =>
     (opened ??= import('./client.js').then(({ openConnections }) => openConnections(timeouts)));
   const helpers = createHelperMemory(timing);
-  const blobs = createGate(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
-  const metadata = createGate(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
+  const rates = createRates(timing);
+  const gateOf = (perHost: number, overall: number): Gate =>
+    createGate((host) => rates.allowed(host, perHost), overall);
+  const blobs = gateOf(BLOB_CONNECTIONS_PER_HOST, BLOB_CONNECTIONS);
+  const metadata = gateOf(METADATA_CONNECTIONS_PER_HOST, Number.POSITIVE_INFINITY);
+  /** Waits for a place, and while the host asks for patience (R70). */
+  const enter = async ({ wanted, host, order }: HttpRequest, signal: AbortSignal): Promise<() => void> => {
+    for (;;) {
+      const waitMs = rates.waitMs(host);
+      if (waitMs > 0) await timing.sleep(waitMs, signal);
+      const leave = await (wanted === 'blob' ? blobs : metadata).enter(host, signal, order);
+      if (rates.waitMs(host) === 0) return leave;
+      leave();
+    }
+  };
   return {
     timing,
     dispatch: async (request, receive, signal) => {
-      const leave = await (request.wanted === 'blob' ? blobs : metadata).enter(request.host, signal);
+      const leave = await enter(request, signal);
+      const noteLimit: Receive = (head) => {
+        if (head.status === 429) rates.limit(request.host, retryAtOf(head, timing.now()));
+        return receive(head);
+      };
       try {
-        return await (await connections()).dispatch(request, receive, signal);
+        return await (await connections()).dispatch(request, noteLimit, signal);
       } finally {
         leave();
       }
     },
+    blobsInFlight: { count: 0 },
     tokens: createTokenCache(timing),
     demands: createDemandMemory(),
     renewed: new Map(),

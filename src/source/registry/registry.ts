@@ -5,7 +5,9 @@ import { openBlobReader } from './blob.js';
 import { createBlobRequest } from './blob-request.js';
 import { type DocumentKind, getDocument, peekTag, promisedDigest } from './documents.js';
 import { isNamedHost } from './hosts.js';
+import type { Order } from './limits.js';
 import type { Notice } from './notices.js';
+import { createPace } from './pace.js';
 import type { RegistryClient } from './registry-client.js';
 import { type AccessOptions, createRepository, type Repository } from './repository.js';
 import { blobUrl, manifestUrl } from './urls.js';
@@ -23,7 +25,13 @@ export interface RegistryOptions extends AccessOptions {
   readonly notice: Notice;
   /** A folder for unlinked files that hold what a registry sends unasked (R79). */
   readonly spillDirectory: string;
+  /** Whether others wait for this pull, or it for them (R75). */
+  readonly priority: Order['priority'];
+  /** Fewest bytes a second of a blob; 0 for none (R73). */
+  readonly rateFloor: number;
 }
+
+let images = 0;
 
 /** The image at a registry; nothing is asked before a method is called. */
 export function openRegistry(reference: RegistryReference, options: RegistryOptions): Source {
@@ -36,6 +44,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   };
   const config: DocumentKind = { asked: 'config', cap: { option: 'maxConfigBytes', bytes: caps.maxConfigBytes } };
   const readers = new Set<BlobReader>();
+  const image = `${endpoint.origin} ${++images}`;
   noteStandIn(repository);
   noteUnverified(repository, options);
 
@@ -64,7 +73,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
       let opened = 0;
       const openReader = (): BlobReader => {
         // A second reader is the second go at a blob whose digest was wrong: whole, and as it is (R96).
-        const reader = openReaderOf(repository, descriptor, { options, isWholeAtOnce: opened++ > 0 });
+        const reader = openReaderOf(repository, descriptor, { options, image, isWholeAtOnce: opened++ > 0 });
         readers.add(reader);
         return reader;
       };
@@ -78,24 +87,38 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   };
 }
 
+interface Reading {
+  readonly options: RegistryOptions;
+  /** Tells this pull's requests from those of others. */
+  readonly image: string;
+  readonly isWholeAtOnce: boolean;
+}
+
 function openReaderOf(
   repository: Repository,
   descriptor: Descriptor,
-  { options, isWholeAtOnce }: { readonly options: RegistryOptions; readonly isWholeAtOnce: boolean },
+  { options, image, isWholeAtOnce }: Reading,
 ): BlobReader {
   const { endpoint, client, headers } = repository;
+  const { timing, blobsInFlight } = client;
+  const asked = repository.asked('blob');
+  const pace = createPace({ sizeBytes: descriptor.size, floor: options.rateFloor, blobsInFlight, asked, timing });
   return openBlobReader({
     descriptor,
-    asked: repository.asked('blob'),
+    asked,
+    pace,
     request: createBlobRequest({
       url: blobUrl(endpoint, descriptor.digest),
       registry: repository.authorized,
       target: repository.following,
       headers: { ...headers, accept: '*/*', ...(isWholeAtOnce && { 'cache-control': 'no-transform' }) },
       host: endpoint.name,
+      guard: 'any',
+      order: { priority: options.priority, image, sizeBytes: descriptor.size },
+      isOnNewConnection: () => pace.isSlow,
     }),
     spillDirectory: options.spillDirectory,
-    timing: client.timing,
+    timing,
     isWholeAtOnce,
     isRangelessHost: () => client.rangelessOrigins.has(endpoint.origin),
     noteRangelessHost: () => void client.rangelessOrigins.add(endpoint.origin),

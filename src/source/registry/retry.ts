@@ -1,4 +1,4 @@
-import { SluiceError } from '../../errors.js';
+import { type ErrorCode, SluiceError } from '../../errors.js';
 import { isPassing } from './classify.js';
 import type { Timing } from './timing.js';
 
@@ -9,7 +9,7 @@ const BASE_MS = 250;
 const BASE_RATE_LIMITED_MS = 1000;
 const LONGEST_MS = 30_000;
 /** A registry that asks for more patience than this gets none (R69). */
-const LONGEST_RETRY_AFTER_MS = 300_000;
+export const LONGEST_RETRY_AFTER_MS = 300_000;
 
 /**
  * Runs the attempt again while its failures may pass (R66), at most {@link TRIES} times in all, with full jitter
@@ -41,14 +41,17 @@ export async function waitBeforeRetry(
 ): Promise<void> {
   if (!isPassing(error) || tries >= TRIES) throw error.with({ tries });
   const { retryAt } = error.detail;
-  if (retryAt === undefined) return timing.sleep(jitter(error, tries, timing), signal);
+  if (retryAt === undefined) return timing.sleep(backoffMs(error.code, tries, timing), signal);
   const waitMs = Math.max(0, Date.parse(retryAt) - timing.now());
   if (waitMs > LONGEST_RETRY_AFTER_MS) throw new SluiceError('RATE_LIMITED', { ...error.detail, tries });
   return timing.sleep(waitMs + timing.random() * 1000, signal);
 }
 
-/** A wait anywhere between none and the full back-off: anything narrower lets clients come back together. */
-function jitter(error: SluiceError, tries: number, timing: Timing): number {
-  const baseMs = error.code === 'RATE_LIMITED' ? BASE_RATE_LIMITED_MS : BASE_MS;
+/**
+ * A wait anywhere between none and the full back-off: anything narrower lets clients come back together.
+ * @param tries from 1 on
+ */
+export function backoffMs(code: ErrorCode, tries: number, timing: Timing): number {
+  const baseMs = code === 'RATE_LIMITED' ? BASE_RATE_LIMITED_MS : BASE_MS;
   return timing.random() * Math.min(LONGEST_MS, baseMs * 2 ** (tries - 1));
 }

@@ -70,7 +70,8 @@ function describe(status: number, said: ErrorBody, code: ErrorCode, { repository
   return parts.join(': ');
 }
 
-function retryAtOf(head: ReplyHead, nowMs: number): number | null {
+/** When a reply says to come back, in milliseconds since the epoch (R69). */
+export function retryAtOf(head: ReplyHead, nowMs: number): number | null {
   if (head.status !== 429 && head.status !== 503) return null;
   const text = headerOf(head, 'retry-after');
   const waitMs = text === null ? null : parseRetryAfter(text, nowMs);

@@ -1,8 +1,9 @@
 import { SluiceError } from '../../errors.js';
-import type { BlobRequest } from './blob-request.js';
+import type { BlobReply, BlobRequest } from './blob-request.js';
 import { collectErrorBody } from './body.js';
 import { isPassing } from './classify.js';
 import type { BodySink, ReplyHead } from './http.js';
+import type { Pace } from './pace.js';
 import type { Patience } from './patience.js';
 import { acceptPartial, type ByteRange, checkLength, sizeMismatch } from './range.js';
 import { type Asked, statusError } from './status.js';
@@ -13,6 +14,7 @@ export interface StretchBlob {
   readonly asked: Asked;
   readonly request: BlobRequest;
   readonly patience: Patience;
+  readonly pace: Pace;
   now(): number;
   /** Whether these bytes are asked for with a `Range` header. */
   isRanged(range: ByteRange): boolean;
@@ -26,6 +28,13 @@ export interface StretchBlob {
   begin(head: ReplyHead): void;
   /** Bytes of the blob, valid during the call; those of one stretch come in order. */
   arrive(stretch: Stretch, offset: number, bytes: Uint8Array): void;
+}
+
+/** One request of a stretch. */
+interface Attempt {
+  hasBody: boolean;
+  /** Whether it was cut because the blob as a whole was too slow. */
+  isCutAlong: boolean;
 }
 
 /** What a target of a redirect answers when it no longer likes its own address (R54). */
@@ -70,42 +79,47 @@ export class Stretch {
 
   async #run(): Promise<void> {
     const { signal } = this.#controller;
-    const { patience, request } = this.#blob;
+    const { patience, pace } = this.#blob;
     while (this.position < this.end) {
-      const attempt = { hasBody: false };
+      const attempt: Attempt = { hasBody: false, isCutAlong: false };
       try {
         await this.#ask(attempt, signal);
       } catch (thrown) {
         if (!(thrown instanceof SluiceError)) throw thrown;
         // All bytes are there: the digest decides (R84).
         if (this.position >= this.end && thrown.code !== 'SIZE_MISMATCH') return;
-        request.forgetTarget();
-        await patience.fail(attempt.hasBody && isPassing(thrown) ? this.#brokenOff(thrown) : thrown, signal);
+        if (attempt.isCutAlong) continue;
+        const isBroken = attempt.hasBody && isPassing(thrown) && thrown.code !== 'TOO_SLOW';
+        await patience.fail(isBroken ? this.#brokenOff(thrown) : thrown, signal);
+      } finally {
+        if (attempt.hasBody) pace.end();
       }
     }
   }
 
-  async #ask(attempt: { hasBody: boolean }, signal: AbortSignal): Promise<void> {
+  async #ask(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { request, size } = this.#blob;
     const asked: ByteRange = { start: this.position, end: this.end };
     const isRanged = this.#blob.isRanged(asked);
     const errorBody = collectErrorBody();
     let part: ByteRange | null = null;
-    const head = await request.ask(
+    const answered = await request.ask(
       isRanged ? asked : null,
       (reply) => {
         if (reply.status !== 200 && reply.status !== 206) return errorBody.sink;
         part = reply.status === 206 ? acceptPartial(reply, asked, size) : this.#acceptWhole(reply, asked, isRanged);
         if (part === null) return () => 'enough';
         attempt.hasBody = true;
+        this.#blob.pace.begin();
         this.#blob.begin(reply);
-        return this.#sink(reply, part);
+        return this.#paced(this.#sink(reply, part), attempt);
       },
       signal,
     );
     if (part !== null) return this.#checkEnd(part);
+    const { head } = answered;
     if (head.status === 206 || head.status === 416) return this.#giveUpRanges(head, isRanged);
-    this.#refuse(head, errorBody.bytes());
+    this.#refuse(answered, errorBody.bytes());
   }
 
   /** A whole body where a part was asked for: what is there already is thrown away as it comes (R82). */
@@ -138,6 +152,20 @@ export class Stretch {
     };
   }
 
+  /** What is too slow is cut, and the blob's other requests with it; that is one failed try (R73). */
+  #paced(sink: BodySink, attempt: Attempt): BodySink {
+    const { pace } = this.#blob;
+    const { cuts } = pace;
+    return (chunk) => {
+      const result = sink(chunk);
+      if (result === 'enough' || this.position >= this.end) return result;
+      attempt.isCutAlong = pace.cuts !== cuts;
+      if (attempt.isCutAlong) throw new SluiceError('TOO_SLOW', 'another request of the blob was too slow');
+      pace.arrive(chunk.length);
+      return result;
+    };
+  }
+
   /** A body without a length may end early without an error. */
   #checkEnd(part: ByteRange): void {
     if (this.position < Math.min(part.end, this.end)) throw this.#brokenOff(undefined);
@@ -152,12 +180,12 @@ export class Stretch {
     });
   }
 
-  #refuse(head: ReplyHead, body: Uint8Array): void {
+  #refuse(answered: BlobReply, body: Uint8Array): void {
+    const { head } = answered;
     const { asked, request, patience } = this.#blob;
     const error = statusError(head, body, asked, this.#blob.now());
     if (!request.isFromTarget(head) || !TARGET_REFUSALS.has(head.status)) throw error;
-    patience.refuse(error);
-    request.forgetTarget();
+    if (request.forgetTarget(answered)) patience.refuse(error);
   }
 
   #brokenOff(cause: SluiceError | undefined): SluiceError {

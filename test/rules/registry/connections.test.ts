@@ -332,3 +332,17 @@ function requestFor(text: string): HttpRequest {
   const url = new URL(text);
   return { method: 'GET', url, firstUrl: url, headers: {}, wanted: 'manifest', host: 'x', guard: 'any' };
 }
+
+test('registry R87 when ranges are refused at their target, one asks the registry anew and the others wait', async (t) => {
+  const bytes = testBytes(6 * MIB);
+  await using registry = await startRegistry({ redirect: { to: 'server' } });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  registry.addFault({ match: { kind: 'target' }, do: { kind: 'expire', fromByte: MIB } });
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  const reader = await openBlob(source, bytes);
+  const first = await readRange(reader, 0, MIB);
+  const parts = [1, 2, 3, 4, 5].map((at) => readRange(reader, at * MIB, (at + 1) * MIB));
+  assert.ok(Buffer.concat([first, ...(await Promise.all(parts))]).equals(bytes));
+  assert.equal(registry.requestsOf('blob').length, 2);
+  assert.deepEqual(timing.sleeps, []);
+});

@@ -8,6 +8,7 @@ import {
   eventually,
   fakeClient,
   fakeTiming,
+  type FakeTiming,
   never,
   open,
   openBlob,
@@ -16,6 +17,7 @@ import {
 } from '../../source/registry/setup.js';
 
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
+const MIB = 1024 * 1024;
 const TIMEOUTS = { connectMs: 10_000, headersMs: 500, idleMs: 500 };
 
 function onManifest(action: FaultAction, nth?: Fault['nth']): Fault {
@@ -251,6 +253,55 @@ test('registry R69 a 429 without a time begins with a second', async (t) => {
   assert.deepEqual(timing.sleeps, [500, 1000, 2000, 4000]);
 });
 
+// R70
+
+test('registry R70 a 429 stops all requests to the host until the wait is over, blobs and documents of all pulls', async (t) => {
+  await using registry = await startRegistry({
+    faults: [{ match: { kind: 'blob' }, nth: 1, do: { kind: 'busy', status: 429, retryAfter: 20 } }],
+  });
+  const bytes = testBytes(100);
+  const first = open(t, registry.push('a/b', '1', image));
+  const { client, timing } = first;
+  const other = open(t, registry.push('c/d', '1', image), { client });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const asleep = holdSleeps(timing);
+  const reading = readRange(await openBlob(first.source, bytes), 0, bytes.length);
+  await eventually(() => asleep.waiting.length === 1);
+  const top = other.source.readTop(never);
+  await eventually(() => asleep.waiting.length === 2);
+  assert.equal(registry.requests.length, 1);
+  assert.ok(asleep.waiting.every((ms) => ms >= 20_000 && ms <= 21_000));
+  timing.time += 21_000;
+  asleep.wake();
+  await Promise.all([reading, top]);
+  assert.deepEqual(registry.requests.map(({ kind }) => kind).toSorted(), ['blob', 'blob', 'manifest']);
+});
+
+test('registry R70 after a 429 half the connections are used', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using registry = await startRegistry({
+    faults: [
+      { match: { kind: 'blob' }, nth: 1, do: { kind: 'busy', status: 429 } },
+      { match: { kind: 'blob' }, nth: [2, 3, 4, 5, 6, 7, 8], do: { kind: 'hold', until } },
+    ],
+  });
+  const blobs = Array.from({ length: 8 }, (_, index) => testBytes(100, index + 1));
+  for (const bytes of blobs) registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source } = open(t, registry.push('a/b', '1', image));
+  const read = async (bytes: Buffer): Promise<Buffer> => readRange(await openBlob(source, bytes), 0, bytes.length);
+  const first = read(blobs[0]!);
+  await eventually(() => registry.requestsOf('blob').length === 2);
+  const others = blobs.slice(1).map(read);
+  await eventually(() => registry.requestsOf('blob').length === 4);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(registry.requestsOf('blob').length, 4);
+  release();
+  await Promise.all([first, ...others]);
+});
+
 // R71
 
 test('registry R71 a blob over a bad line may break a hundred times', async (t) => {
@@ -292,6 +343,56 @@ test('registry R72 headers that do not come, and a body that stands still, end t
   }
 });
 
+// R73
+
+test('registry R73 a blob that drips is asked for over new connections, and is TOO_SLOW the third time', async (t) => {
+  const bytes = testBytes(9 * MIB);
+  await using registry = await startRegistry();
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  const reader = await openBlob(source, bytes);
+  const drip = (): void => void (timing.time += 31_000);
+  await assert.rejects(reader.read(0, 4 * MIB, drip, never), ({ code, detail, message }) => {
+    assert.deepEqual([code, detail.tries, detail.asked, detail.limit?.option], ['TOO_SLOW', 3, 'blob', 'rateFloor']);
+    assert.match(message, /bytes a second/);
+    return true;
+  });
+  const connections = registry.requests.map(({ connection }) => connection);
+  assert.deepEqual(connections, [1, 2, 3]);
+  assert.equal(timing.sleeps.length, 2);
+});
+
+test('registry R73 a slow blob’s other ranges are cut along, and what comes then at a good rate is taken', async (t) => {
+  const bytes = testBytes(32 * MIB);
+  await using registry = await startRegistry();
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  const reader = await openBlob(source, bytes);
+  const chunks: Buffer[][] = [[], []];
+  let isSlow = true;
+  await Promise.all(
+    chunks.map((part, at) =>
+      reader.read(
+        at * 16 * MIB,
+        16 * MIB,
+        (chunk) => {
+          part.push(Buffer.from(chunk));
+          if (isSlow && chunks.every((some) => some.length > 0)) {
+            timing.time += 1_000_000;
+            isSlow = false;
+          }
+        },
+        never,
+      ),
+    ),
+  );
+  assert.ok(Buffer.concat(chunks.flat()).equals(bytes));
+  const ranges = registry.requests.map(({ headers, connection }) => [headers.range, connection] as const);
+  assert.equal(ranges.length, 4);
+  assert.equal(new Set(ranges.slice(1).map(([, connection]) => connection)).size, 3);
+  assert.equal(timing.sleeps.length, 1);
+});
+
 // R77
 
 for (const [what, action] of [
@@ -321,6 +422,22 @@ test('registry R77 closing the client ends what is under way', async (t) => {
   await Promise.all(reading);
   assert.equal(registry.requests.length, 2);
 });
+
+/** From now on waits last until they are woken. */
+function holdSleeps(timing: FakeTiming): { readonly waiting: number[]; wake(): void } {
+  const waiting: number[] = [];
+  const wakes: (() => void)[] = [];
+  timing.sleep = (ms) => {
+    waiting.push(ms);
+    return new Promise((resolve) => wakes.push(resolve));
+  };
+  return {
+    waiting,
+    wake: () => {
+      for (const wake of wakes.splice(0)) wake();
+    },
+  };
+}
 
 async function rawServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createGate } from '../../../src/source/registry/limits.js';
+import { createGate, type Order } from '../../../src/source/registry/limits.js';
 import { never } from './setup.js';
 
 test('registry R74 so many are let in for each host, and over all', async () => {
-  const gate = createGate(2, 3);
+  const gate = createGate(() => 2, 3);
   const entered: string[] = [];
   const enter = async (key: string): Promise<() => void> => {
     const leave = await gate.enter(key, never);
@@ -26,7 +26,7 @@ test('registry R74 so many are let in for each host, and over all', async () => 
 });
 
 test('registry R74 a place is made free once', async () => {
-  const gate = createGate(1, 1);
+  const gate = createGate(() => 1, 1);
   const leave = await gate.enter('a', never);
   const waiting = [gate.enter('a', never), gate.enter('a', never)];
   let admitted = 0;
@@ -39,7 +39,7 @@ test('registry R74 a place is made free once', async () => {
 });
 
 test('registry R77 whoever waits for a place leaves when the signal fires', async () => {
-  const gate = createGate(1, 1);
+  const gate = createGate(() => 1, 1);
   const leave = await gate.enter('a', never);
   const controller = new AbortController();
   const waiting = assert.rejects(gate.enter('a', controller.signal), { code: 'ABORTED' });
@@ -49,4 +49,37 @@ test('registry R77 whoever waits for a place leaves when the signal fires', asyn
   leave();
   (await next)();
   await assert.rejects(gate.enter('a', controller.signal), { code: 'ABORTED' });
+});
+
+test('registry R75 interactive before bulk, images in turn, of one image the largest layer first', async () => {
+  const gate = createGate(() => 1, 1);
+  const entered: string[] = [];
+  const enter = async (name: string, order: Order): Promise<void> => {
+    const leave = await gate.enter('host', never, order);
+    entered.push(name);
+    leave();
+  };
+  const leave = await gate.enter('host', never);
+  const all = [
+    enter('bulk a 5', { priority: 'bulk', image: 'a', sizeBytes: 5 }),
+    enter('bulk a 9', { priority: 'bulk', image: 'a', sizeBytes: 9 }),
+    enter('bulk a 7', { priority: 'bulk', image: 'a', sizeBytes: 7 }),
+    enter('bulk b 1', { priority: 'bulk', image: 'b', sizeBytes: 1 }),
+    enter('bulk b 2', { priority: 'bulk', image: 'b', sizeBytes: 2 }),
+    enter('c 1', { priority: 'interactive', image: 'c', sizeBytes: 1 }),
+    enter('c 1 again', { priority: 'interactive', image: 'c', sizeBytes: 1 }),
+  ];
+  leave();
+  await Promise.all(all);
+  assert.deepEqual(entered, ['c 1', 'c 1 again', 'bulk a 9', 'bulk b 2', 'bulk a 7', 'bulk b 1', 'bulk a 5']);
+});
+
+test('registry R70 a limit that rises lets in as many as fit', async () => {
+  let limit = 1;
+  const gate = createGate(() => limit, 9);
+  const leave = await gate.enter('a', never);
+  const waiting = [1, 2, 3].map(() => gate.enter('a', never));
+  limit = 3;
+  leave();
+  await Promise.all(waiting);
 });

@@ -49,6 +49,8 @@ export interface OpenOptions {
   readonly plainHttp?: readonly string[];
   readonly tlsCa?: readonly string[];
   readonly skipVerify?: readonly string[];
+  readonly priority?: 'interactive' | 'bulk';
+  readonly rateFloor?: number;
   readonly credentials?: Credentials | CredentialsFunction;
   readonly caps?: Partial<DocumentCaps>;
   readonly timeouts?: Timeouts;
@@ -75,6 +77,8 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
     plainHttp: options.plainHttp ?? [],
     tls: { authorities: readAuthorities(options.tlsCa ?? []), skipVerify: options.skipVerify ?? [] },
     credentials: options.credentials,
+    priority: options.priority ?? 'interactive',
+    rateFloor: options.rateFloor ?? 16 * 1024,
     caps: { maxManifestBytes: 4 << 20, maxConfigBytes: 8 << 20, maxTokenBytes: 1 << 20, ...options.caps },
     notice: (level, message, host) => notices.push({ level, message, host }),
     spillDirectory,
