@@ -3,7 +3,7 @@ import { Events } from './events.js';
 import type { ResolvedImage } from './oci/manifest.js';
 import type { Reference } from './oci/reference.js';
 import type { PullSettings } from './options.js';
-import { flightKey, preparePull, type Pull, type PullContext } from './prepare.js';
+import { flightKey, preparePull, type Pull, type PullContext, sourceText } from './prepare.js';
 import { completeImage } from './rootfs/complete-image.js';
 import { openSource } from './source/open-source.js';
 import { resolveImage } from './source/resolve.js';
@@ -30,7 +30,10 @@ export async function pull(context: PullContext, reference: Reference, settings:
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
     const layers = await transferLayers(image, transfer);
     const composeLinks = await completeImage(image, layers, transfer);
-    const pulled = await context.engine.store.commitImage(prepared.key, image, layers, { composeLinks });
+    const pulled = await context.engine.store.commitImage(prepared.key, image, layers, {
+      composeLinks,
+      source: sourceText(reference),
+    });
     events.emit({ kind: 'committed', image: prepared.key });
     return pulled;
   });
@@ -114,7 +117,11 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-function sourceSettings({ context, settings, key, location }: Pull, events: Events): Parameters<typeof openSource>[1] {
+/** What a source is opened with. */
+export function sourceSettings(
+  { context, settings, key, location }: Pull,
+  events: Events,
+): Parameters<typeof openSource>[1] {
   const { maxManifestBytes, maxConfigBytes, plainHttp } = settings;
   return {
     client: context.client,

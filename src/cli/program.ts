@@ -102,7 +102,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
       run(options, async () => (await import('./export.js')).exportTar(reference, file, options, signal)),
     );
 
-  addUpkeepCommands(program, run);
+  addUpkeepCommands(program, run, signal);
 
   addCommonOptions(program.command('doctor'))
     .description('print what this machine has of what Sluice needs')
