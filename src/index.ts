@@ -1,5 +1,7 @@
 export { Sluice, type ImageQuery, type LeaseOptions, type RootfsOptions, type SidecarOptions } from './sluice.js';
 export type { Lease } from './upkeep/lease.js';
+export type { Verified, VerifyProblem } from './upkeep/verify.js';
+export type { CheckedLayer, LayerProblem } from './transfer/check-task.js';
 export type { Rootfs } from './rootfs/make-rootfs.js';
 export { readRootfsFile } from './rootfs/read-file.js';
 export { doctor, type MachineProblem, type MachineReport } from './doctor.js';
@@ -7,7 +9,7 @@ export { login, logout, type Login, type LoginOptions, type LogoutOptions } from
 export { ERRORS, SluiceError, type ErrorCode, type ErrorData, type ErrorDetail, type ErrorRow } from './errors.js';
 export type { EventListener, LayerName, MissReason, SluiceEvent, WarningPlace } from './events.js';
 export type { Span, SpanName } from './spans.js';
-export type { OpenOptions, Policy, PruneOptions, PullOptions } from './options.js';
+export type { OpenOptions, Policy, PruneOptions, PullOptions, VerifyOptions } from './options.js';
 export type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
 export type { Digest } from './oci/digest.js';
 export type { ImageConfig } from './oci/manifest.js';

@@ -25,6 +25,11 @@ export interface OpenOptions {
   readonly jobs?: number;
   /** Find parent directories by walking alone, as on a kernel without openat2. */
   readonly walk?: boolean;
+  /**
+   * Set a damaged store index aside and begin a new one (compat I16); {@link Sluice.notices} tells of it, and
+   * {@link Sluice.verify} with `repair` brings its images back. No other process may have the store open.
+   */
+  readonly repairIndex?: boolean;
 }
 
 /** Options of one pull or import. */
@@ -93,6 +98,21 @@ export interface PruneOptions {
   readonly layerPath?: string;
 }
 
+/** Options of {@link Sluice.verify}. */
+export interface VerifyOptions {
+  /** Look at names, sizes, modes and times alone; without it, every byte and attribute is read. */
+  readonly quick?: boolean;
+  /** Bring again what is damaged, from where its images came. */
+  readonly repair?: boolean;
+  /** Directory that takes the place of `<home>/layers`. */
+  readonly layerPath?: string;
+  /** Speak plain HTTP with the registries that images are brought from again. */
+  readonly plainHttp?: boolean;
+  /** False: do not sync what is repaired. */
+  readonly sync?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 const bytes = (byDefault: number): z.ZodDefault<z.ZodNumber> => z.number().int().nonnegative().default(byDefault);
 
 const budgetSchema = z.strictObject({
@@ -114,6 +134,7 @@ const openSchema = z.strictObject({
   home: z.string().min(1).optional(),
   jobs: z.number().int().min(1).max(1024).default(availableParallelism),
   walk: z.boolean().default(false),
+  repairIndex: z.boolean().default(false),
 });
 
 const count = z.number().int().nonnegative();
@@ -125,6 +146,15 @@ const pruneSchema = z.strictObject({
   foreign: z.boolean().default(false),
   dryRun: z.boolean().default(false),
   layerPath: z.string().min(1).optional(),
+});
+
+const verifySchema = z.strictObject({
+  quick: z.boolean().default(false),
+  repair: z.boolean().default(false),
+  layerPath: z.string().min(1).optional(),
+  plainHttp: z.boolean().default(false),
+  sync: z.boolean().default(true),
+  signal: z.instanceof(AbortSignal).optional(),
 });
 
 const pullSchema = z.strictObject({
@@ -157,6 +187,7 @@ export interface OpenSettings {
   readonly home: string | undefined;
   readonly jobs: number;
   readonly walk: boolean;
+  readonly repairIndex: boolean;
 }
 
 /** {@link PruneOptions}, complete. */
@@ -167,6 +198,16 @@ export interface PruneSettings {
   readonly foreign: boolean;
   readonly dryRun: boolean;
   readonly layerPath: string | undefined;
+}
+
+/** {@link VerifyOptions}, complete. */
+export interface VerifySettings {
+  readonly quick: boolean;
+  readonly repair: boolean;
+  readonly layerPath: string | undefined;
+  readonly plainHttp: boolean;
+  readonly sync: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** {@link PullOptions}, complete and parsed. */
@@ -199,14 +240,20 @@ export interface PullSettings {
 
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parseOpenOptions(options: OpenOptions): OpenSettings {
-  const { home, jobs, walk } = parse(openSchema, options);
-  return { home, jobs, walk };
+  const { home, jobs, walk, repairIndex } = parse(openSchema, options);
+  return { home, jobs, walk, repairIndex };
 }
 
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parsePruneOptions(options: PruneOptions): PruneSettings {
   const { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath } = parse(pruneSchema, options);
   return { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath };
+}
+
+/** @throws SluiceError CONFIG_INVALID naming the option */
+export function parseVerifyOptions(options: VerifyOptions): VerifySettings {
+  const { quick, repair, layerPath, plainHttp, sync, signal } = parse(verifySchema, options);
+  return { quick, repair, layerPath, plainHttp, sync, signal: signal ?? new AbortController().signal };
 }
 
 /** @throws SluiceError CONFIG_INVALID naming the option */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { SluiceError } from './errors.js';
 import type { Events } from './events.js';
 import type { Flights } from './flights.js';
@@ -47,6 +48,12 @@ export async function preparePull(context: PullContext, reference: Reference, se
     location,
     stat: chooseStat(location, settings),
   };
+}
+
+/** What a reference is written as for a later process, which may work in another directory. */
+export function sourceText(reference: Reference): string {
+  if (reference.kind === 'registry') return `docker://${formatReference(reference)}`;
+  return formatReference({ ...reference, dir: resolve(reference.dir) });
 }
 
 /** A platform other than the default one is an image of its own (compat I13). */

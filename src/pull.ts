@@ -3,7 +3,7 @@ import { Events } from './events.js';
 import type { ResolvedImage } from './oci/manifest.js';
 import type { Reference } from './oci/reference.js';
 import type { PullSettings } from './options.js';
-import { flightKey, preparePull, type Pull, type PullContext } from './prepare.js';
+import { flightKey, preparePull, type Pull, type PullContext, sourceText } from './prepare.js';
 import { completeImage } from './rootfs/complete-image.js';
 import { timed, type Span } from './spans.js';
 import { openSource } from './source/open-source.js';
@@ -35,7 +35,8 @@ export async function pull(context: PullContext, reference: Reference, settings:
     const layers = await transferLayers(image, transfer);
     const pulled = await timed('commit', record, async () => {
       const composeLinks = await completeImage(image, layers, transfer);
-      return context.engine.store.commitImage(prepared.key, image, layers, { composeLinks });
+      const options = { composeLinks, source: sourceText(reference) };
+      return context.engine.store.commitImage(prepared.key, image, layers, options);
     });
     events.emit({ kind: 'committed', image: prepared.key });
     return pulled;
@@ -125,7 +126,11 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-function sourceSettings({ context, settings, key, location }: Pull, events: Events): Parameters<typeof openSource>[1] {
+/** What a source is opened with. */
+export function sourceSettings(
+  { context, settings, key, location }: Pull,
+  events: Events,
+): Parameters<typeof openSource>[1] {
   const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor } = settings;
   return {
     client: context.client,

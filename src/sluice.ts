@@ -8,9 +8,11 @@ import { parseDefaultRegistry, parseReference, parseSource, formatReference } fr
 import {
   parseOpenOptions,
   parsePullOptions,
+  parseVerifyOptions,
   type OpenOptions,
   type PruneOptions,
   type PullOptions,
+  type VerifyOptions,
 } from './options.js';
 import { imageKey, type PullContext } from './prepare.js';
 import { pull } from './pull.js';
@@ -26,6 +28,7 @@ import { openPool } from './transfer/pool.js';
 import { createSchedule } from './transfer/schedule.js';
 import { leaseImage, leaseLayers, type Lease } from './upkeep/lease.js';
 import { pruneStore, removeFromStore } from './upkeep/prune.js';
+import { verifyStore, type Verified } from './upkeep/verify.js';
 
 /** Which of an image's rows is meant. */
 export interface ImageQuery {
@@ -74,9 +77,9 @@ export class Sluice implements AsyncDisposable {
    * @throws SluiceError CONFIG_INVALID | INDEX_* | STORE_FAILED | DISK_FULL | PLATFORM_UNSUPPORTED
    */
   static async open(options: OpenOptions = {}): Promise<Sluice> {
-    const { home, jobs, walk } = parseOpenOptions(options);
+    const { home, jobs, walk, repairIndex } = parseOpenOptions(options);
     const defaultRegistry = parseDefaultRegistry(process.env['OCI_REGISTRY_DOMAIN']);
-    const store = await openStore({ home });
+    const store = await openStore({ home, repairIndex });
     const pool = openPool(2 * jobs);
     const sluice = new Sluice({
       engine: {
@@ -221,6 +224,20 @@ export class Sluice implements AsyncDisposable {
     return pruned;
   }
 
+  /**
+   * Holds index, images and layers of the store against what was recorded of them: of every file name, type, size, mode, time,
+   * links, target, attributes and content. With `repair`, damaged layers are taken away and brought again, by digest.
+   * @returns what was found; a store is sound when no problem is left that is not repaired
+   * @throws SluiceError CONFIG_INVALID | ABORTED | ADDON_MISSING, or of the store
+   */
+  async verify(options: VerifyOptions = {}): Promise<Verified> {
+    try {
+      return await verifyStore(this.#context, parseVerifyOptions(options));
+    } finally {
+      void this.#emptyTrash();
+    }
+  }
+
   /** Keeps an image from being pruned, also when it is pulled only later. */
   async pin(reference: string, query: ImageQuery = {}): Promise<void> {
     await this.#context.engine.store.setPinned(this.#keyOf(reference, query), true);
@@ -299,7 +316,7 @@ export class Sluice implements AsyncDisposable {
   /** @returns when all that was handed over so far is gone */
   async #emptyTrash(): Promise<void> {
     const { store, pool } = this.#context.engine;
-    const paths = store.takeTrash();
+    const paths = await store.takeTrash();
     if (paths.length > 0) this.#emptied = Promise.all([this.#emptied, pool.run({ kind: 'discard', paths })]);
     await this.#emptied;
   }

@@ -13,3 +13,4 @@ export { prune } from './prune.js';
 export { pull } from './pull.js';
 export { remove } from './rm.js';
 export { rootfs } from './rootfs.js';
+export { verify } from './verify.js';

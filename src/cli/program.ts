@@ -127,7 +127,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
       run(options, async () => (await import('./commands.js')).logout(host, options, signal)),
     );
 
-  addUpkeepCommands(program, run);
+  addUpkeepCommands(program, run, signal);
 
   addCommonOptions(program.command('doctor'))
     .description('print what this machine has of what Sluice needs')

@@ -3,6 +3,7 @@ import { addCommonOptions, parseBytes, parseCount, type CommonOptions } from './
 import type { PinOptions } from './pin.js';
 import type { PruneCommandOptions } from './prune.js';
 import type { RemoveOptions } from './rm.js';
+import type { VerifyCommandOptions } from './verify.js';
 
 /** Runs a command whose options are read. */
 export type Run = (options: Pick<CommonOptions, 'json'>, command: () => Promise<number>) => Promise<void>;
@@ -11,7 +12,7 @@ const PLATFORM = ['--platform <os/arch[/variant]>', 'platform of the images (def
 const LAYER_PATH = ['-L, --layer-path <dir>', 'directory that takes the place of HOME/layers'] as const;
 
 /** The commands that keep a store in order. */
-export function addUpkeepCommands(program: Command, run: Run): void {
+export function addUpkeepCommands(program: Command, run: Run, signal: AbortSignal): void {
   addCommonOptions(program.command('rm'))
     .argument('<reference...>', 'references of images, or digests of manifests')
     .description('remove images, and the layers that only they used')
@@ -30,6 +31,18 @@ export function addUpkeepCommands(program: Command, run: Run): void {
     .option('--dry-run', 'print what would go, and change nothing')
     .option(...LAYER_PATH)
     .action((options: PruneCommandOptions) => run(options, async () => (await import('./commands.js')).prune(options)));
+
+  addCommonOptions(program.command('verify'))
+    .description('hold index, images and layers against what was recorded of them, to the last byte')
+    .option('--quick', 'look at names, sizes, modes and times alone')
+    .option('--repair', 'bring again what is damaged, from where its images came, and rebuild a damaged index')
+    .option('--jobs <n>', 'layers looked at at once (default: number of cores)', parseCount)
+    .option('--plain-http', 'speak plain HTTP with the registries of the images')
+    .option('--no-sync', 'do not sync what is repaired')
+    .option(...LAYER_PATH)
+    .action((options: VerifyCommandOptions) =>
+      run(options, async () => (await import('./commands.js')).verify(options, signal)),
+    );
 
   addCommonOptions(program.command('pin'))
     .argument('<reference...>', 'references of images, also of those that are not there yet')

@@ -3,6 +3,7 @@ import { native } from '../native.js';
 import { completeLayers } from '../rootfs/complete.js';
 import { composeLayers } from '../rootfs/compose.js';
 import { findImplied } from '../rootfs/find-implied.js';
+import { checkLayer } from '../store/check/check-layer.js';
 import type { DiscardTask, Outcome, Task, TaskFacts } from '../transfer/protocol.js';
 import { extractLayer } from './extract.js';
 import { applyLayer, decodeLayer } from './halves.js';
@@ -23,6 +24,8 @@ export function runTask(task: Task): Outcome<TaskFacts[Task['kind']]> {
       return outcomeOf('reading the sidecars', () => findImplied(task));
     case 'complete':
       return outcomeOf('completing implied directories', () => completeLayers(task));
+    case 'check':
+      return outcomeOf('verifying a layer', () => checkLayer(task));
     case 'compose':
       return outcomeOf('composing an image', (warnings) => composeLayers(task, warnings));
     default:

@@ -41,6 +41,8 @@ export interface SidecarEntry extends SidecarMetadata {
   /** An earlier name of the same inode; null for the first one. */
   readonly hardLink: Buffer | null;
   readonly xattrs: readonly SidecarXattr[];
+  /** CRC-32C of a regular file's content; null for the rest. */
+  readonly crc32c: number | null;
   /** Whether a whiteout of this very name was folded into it (W4). */
   readonly isFolded: boolean;
 }
@@ -77,7 +79,7 @@ const DEFERRED = new RegExp(
 const XATTR = new RegExp(String.raw`^#sluice\.xattr (set|kept) (${NAME}) (${BASE64})$`);
 const HARD_LINK = new RegExp(String.raw`^#sluice\.hardlink \./(${NAME})$`);
 const FOLDED = new RegExp(String.raw`^#sluice\.folded (${NAME})$`);
-const CRC = /^#sluice\.crc32c [0-9a-f]{8}$/;
+const CRC = /^#sluice\.crc32c ([0-9a-f]{8})$/;
 
 const TYPES: readonly string[] = ['dir', 'file', 'link', 'char', 'block', 'fifo', 'socket'] satisfies SidecarType[];
 
@@ -146,6 +148,7 @@ function parseEntry(line: string): Open {
     isImplied: false,
     hardLink: null,
     xattrs: [],
+    crc32c: null,
     isFolded: false,
   };
 }
@@ -172,13 +175,15 @@ function addComment(entry: Open, line: string): void {
   const xattr = XATTR.exec(line);
   const hardLink = HARD_LINK.exec(line);
   const folded = FOLDED.exec(line);
+  const crc = CRC.exec(line);
   if (xattr) {
     const [, how, name, value] = xattr;
     entry.xattrs.push({ name: unvis(name!), value: Buffer.from(value!, 'base64'), isSet: how === 'set' });
   } else if (hardLink) entry.hardLink = unvis(hardLink[1]!);
   else if (line === IMPLIED_LINE) entry.isImplied = true;
   else if (folded) entry.isFolded = unvis(folded[1]!).length > 0;
-  else if (!CRC.test(line)) throw corrupt(line);
+  else if (crc) entry.crc32c = parseInt(crc[1]!, 16);
+  else throw corrupt(line);
 }
 
 /** Bytes of a text in vis(3) form. @throws SluiceError SIDECAR_CORRUPT for a backslash without its three digits */

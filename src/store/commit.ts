@@ -1,5 +1,6 @@
 import { lstat, open, rename, unlink } from 'node:fs/promises';
 import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
+import type { Digest } from '../oci/digest.js';
 import type { SidecarHead } from '../oci/sidecar-head.js';
 import type { LayerFacts } from '../transfer/protocol.js';
 import type { Database } from './index/database.js';
@@ -45,7 +46,7 @@ export async function commitLayer(database: Database, commit: LayerCommit): Prom
   const { layer, location, staging, onStep = () => undefined } = commit;
   const stored = { ...(await readStaged(commit)), path: layerDirectory(location, layer.digest) };
   try {
-    const replaced = await clearPlace(database, commit, onStep);
+    const replaced = await clearPlace(database, layer.digest, location, onStep);
     onStep('place tree');
     await rename(stagedTree(staging), stored.path);
     onStep('place sidecar');
@@ -80,6 +81,19 @@ async function readStaged({ layer, staging, facts }: LayerCommit): Promise<Sidec
   });
 }
 
+/** See {@link Store.setLayerAside}. @returns where its directory went */
+export async function setLayerAside(
+  database: Database,
+  digest: Digest,
+  location: LocationPaths,
+): Promise<string | null> {
+  try {
+    return await clearPlace(database, digest, location, () => undefined);
+  } catch (error) {
+    throw fileSystemError(`setting layer ${digest} aside`, error).with({ layer: digest });
+  }
+}
+
 /**
  * Takes away what stands where the layer goes. The sidecar goes first: it must never be seen beside a directory that it
  * does not describe. The row goes before it, as it vouches for what was there.
@@ -87,7 +101,8 @@ async function readStaged({ layer, staging, facts }: LayerCommit): Promise<Sidec
  */
 async function clearPlace(
   database: Database,
-  { layer: { digest }, location }: LayerCommit,
+  digest: Digest,
+  location: LocationPaths,
   onStep: (step: CommitStep) => void,
 ): Promise<string | null> {
   const [directory, sidecar] = [layerDirectory(location, digest), layerSidecar(location, digest)];

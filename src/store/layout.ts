@@ -65,7 +65,7 @@ export function layerLockFile(location: LocationPaths, digest: Digest): string {
 }
 
 /** File that keeps a layer or an image from being removed while a process holds a lock on it, see `lease.ts`. */
-export function leaseFile(location: LocationPaths, digest: Digest): string {
+export function leaseFile(location: Pick<LocationPaths, 'locks'>, digest: Digest): string {
   return join(location.locks, `${digest}.lease`);
 }
 

@@ -1,7 +1,15 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { Digest } from '../oci/digest.js';
+import { basename, dirname, join } from 'node:path';
+import { type Digest, isDigest } from '../oci/digest.js';
 import { leaseFile, type LocationPaths } from './layout.js';
-import { lockFile } from './lock.js';
+import { isLocked, lockFile } from './lock.js';
+
+/** Whether a path in a trash is what was the directory of a layer that somebody leases. */
+export async function isLeased(path: string): Promise<boolean> {
+  const [, digest] = /^([^.]+)\.extracted\.[0-9a-f]+$/.exec(basename(path)) ?? [];
+  if (digest === undefined || !isDigest(digest)) return false;
+  return await isLocked(leaseFile({ locks: join(dirname(dirname(path)), 'locks') }, digest));
+}
 
 interface Held {
   readonly handle: FileHandle;

@@ -1,6 +1,64 @@
 import { rename } from 'node:fs/promises';
-import { errnoOf, fileSystemError } from '../errors.js';
+import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
+import { Database } from './index/database.js';
+import { findDamage } from './index/damage.js';
+import { openIndex, type OpenIndex } from './index/open.js';
 import { indexPath } from './layout.js';
+import type { LostImage, OpenStoreOptions } from './store.js';
+
+/** An open index, and what went with the one before it. */
+export interface OpenedIndex extends OpenIndex {
+  readonly lost: readonly LostImage[];
+}
+
+/**
+ * Opens the index. With `repairIndex`, one that is damaged is set aside first, and a new one made; layers on disk are adopted
+ * by it, images come back with their next pull (compat I16).
+ * @throws SluiceError as {@link openIndex}
+ */
+export async function openOrRepairIndex(
+  home: string,
+  { onStatement, repairIndex = false }: Pick<OpenStoreOptions, 'onStatement' | 'repairIndex'>,
+): Promise<OpenedIndex> {
+  const path = indexPath(home);
+  const damage = repairIndex ? await readDamage(path) : null;
+  if (damage === null) return { ...(await openIndex(path, onStatement)), lost: [] };
+  const lost = await salvageImages(path);
+  const aside = await setIndexAside(home);
+  const index = await openIndex(path, onStatement);
+  const notice = `the store index is damaged (${damage.replaceAll('\n', ' ')}): it was set aside as ${JSON.stringify(aside)}, and a new one begun`;
+  return { ...index, notices: [notice, ...index.notices], lost };
+}
+
+/** @returns what is wrong with an index; null for a sound one, or none */
+async function readDamage(path: string): Promise<string | null> {
+  try {
+    const { database } = await openIndex(path);
+    try {
+      const [first = null] = await database.use('checking the store index', (connection) =>
+        findDamage(connection, true),
+      );
+      return first;
+    } finally {
+      await database[Symbol.asyncDispose]();
+    }
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'INDEX_CORRUPT') return error.message;
+    throw error;
+  }
+}
+
+/** Images whose rows can still be read; none of a file that is no database any more. */
+async function salvageImages(path: string): Promise<readonly LostImage[]> {
+  try {
+    await using database = await Database.open(path, 'read');
+    return await database.use('reading a damaged index', (connection) =>
+      connection.all<LostImage>('SELECT reference, source FROM images WHERE manifest_id IS NOT NULL'),
+    );
+  } catch {
+    return [];
+  }
+}
 
 /**
  * Sets a damaged store index aside as `oci.db.corrupt-<time>`, so that the next opening makes a new one, which adopts

@@ -1,27 +1,31 @@
-import type { Digest } from '../oci/digest.js';
+import { type Digest, isDigest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { SluiceError } from '../errors.js';
 import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
-import { commitLayer, type CommitStep } from './commit.js';
+import { commitLayer, type CommitStep, setLayerAside } from './commit.js';
 import { findImage, findLayer, type Lookups } from './find.js';
 import type { StatementHook } from './index/database.js';
 import { selectImage, selectImages } from './index/images.js';
 import { selectLayers } from './index/layers.js';
-import { isOurIndex, openIndex, type OpenIndex } from './index/open.js';
+import { findDamage } from './index/damage.js';
+import { isOurIndex } from './index/open.js';
 import { recordImage, stackLayers } from './index/record-image.js';
 import { formatTime, type LayerRow, parseTime } from './index/rows.js';
 import { pin, unpin } from './index/usage.js';
-import { chooseHome, homeLocation, type HomeSources, indexPath, layerDirectory, makeHome } from './layout.js';
-import { Leases } from './lease.js';
+import { chooseHome, homeLocation, type HomeSources, layerDirectory, makeHome } from './layout.js';
+import { isLeased, Leases } from './lease.js';
 import { lockLayer, lockLayers, type LockKind } from './lock.js';
 import { openLocations, type Locations } from './locations.js';
 import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune/prune.js';
 import { removeImage } from './prune/remove-image.js';
 import { readStoredLayer } from './layer-state.js';
+import { openOrRepairIndex, type OpenedIndex } from './repair.js';
 import { discardStaging, openStaging } from './staging.js';
+import { listDirectory } from './trash.js';
 import type {
   ImageSummary,
   LayerLock,
+  LostImage,
   LayersLocation,
   Lookup,
   PulledImage,
@@ -38,6 +42,8 @@ export type * from './types.js';
 
 /** How a store is opened; the home is chosen as compat F1 says. */
 export interface OpenStoreOptions extends HomeSources {
+  /** Set a damaged index aside and begin a new one, with a notice (compat I16). */
+  readonly repairIndex?: boolean | undefined;
   /** The clock, for times in the index. */
   readonly now?: () => Date;
   /** Sees every statement before it runs; what it throws is that statement's failure. For tests. */
@@ -54,7 +60,7 @@ export interface OpenStoreOptions extends HomeSources {
 export async function openStore(options: OpenStoreOptions = {}): Promise<Store> {
   const home = await chooseHome(options, isOurIndex);
   await makeHome(home);
-  const index = await openIndex(indexPath(home), options.onStatement);
+  const index = await openOrRepairIndex(home, options);
   try {
     const locations = await openLocations(home);
     return new OpenStore(home, index, locations, options);
@@ -67,14 +73,16 @@ export async function openStore(options: OpenStoreOptions = {}): Promise<Store> 
 class OpenStore implements Store {
   readonly home: string;
   readonly notices: readonly string[];
+  readonly lost: readonly LostImage[];
   readonly #lookups: Lookups;
   readonly #locations: Locations;
   readonly #leases = new Leases();
   readonly #onStep: ((step: CommitStep) => void) | undefined;
 
-  constructor(home: string, index: OpenIndex, locations: Locations, options: OpenStoreOptions) {
+  constructor(home: string, index: OpenedIndex, locations: Locations, options: OpenStoreOptions) {
     this.home = home;
     this.notices = index.notices;
+    this.lost = index.lost;
     this.#lookups = { database: index.database, now: options.now ?? (() => new Date()) };
     this.#locations = locations;
     this.#onStep = options.onStep;
@@ -129,19 +137,25 @@ class OpenStore implements Store {
     if (path) this.#locations.trash.push(path);
   }
 
-  takeTrash(): readonly string[] {
-    return this.#locations.trash.splice(0);
+  async takeTrash(): Promise<readonly string[]> {
+    const free: string[] = [];
+    for (const path of this.#locations.trash.splice(0)) {
+      if (await isLeased(path)) this.#locations.trash.push(path);
+      else free.push(path);
+    }
+    return free;
   }
 
   async commitImage(
     key: string,
     image: ResolvedImage,
     layers: readonly StoredLayer[],
-    options: { readonly composeLinks?: ReadonlySet<Digest> } = {},
+    options: { readonly composeLinks?: ReadonlySet<Digest>; readonly source?: string } = {},
   ): Promise<PulledImage> {
     const { database, now } = this.#lookups;
     const stack = stackLayers(image, layers, options.composeLinks ?? new Set());
-    const recorded = { key, image, stack, now: now(), isInHome: (layer: StoredLayer) => this.#isInHome(layer) };
+    const isInHome = (layer: StoredLayer): boolean => this.#isInHome(layer);
+    const recorded = { key, image, stack, now: now(), source: options.source ?? null, isInHome };
     await database.transaction(`recording image ${key}`, (connection) => recordImage(connection, recorded));
     return {
       reference: key,
@@ -160,6 +174,26 @@ class OpenStore implements Store {
 
   readLayer(digest: Digest, location: LayersLocation): Promise<StoredLayer | null> {
     return readStoredLayer(digest, location);
+  }
+
+  async listLayers({ layers }: LayersLocation): Promise<readonly Digest[]> {
+    const names = (await listDirectory(layers)).map((name) => name.replace(/\.(extracted|mtree)$/, ''));
+    return [...new Set(names)].filter(isDigest).toSorted();
+  }
+
+  async setLayerAside(digest: Digest, location: LayersLocation): Promise<void> {
+    const path = await setLayerAside(this.#lookups.database, digest, location);
+    if (path !== null) this.#locations.trash.push(path);
+  }
+
+  async forgetImage(key: string): Promise<void> {
+    await this.#lookups.database.use(`forgetting image ${key}`, (connection) =>
+      connection.all('DELETE FROM images WHERE reference = ?', key),
+    );
+  }
+
+  checkIndex(quick: boolean): Promise<readonly string[]> {
+    return this.#lookups.database.use('checking the store index', (connection) => findDamage(connection, quick));
   }
 
   async prune(request: PruneRequest): Promise<Pruned> {
@@ -206,6 +240,8 @@ class OpenStore implements Store {
       platform: row.platform,
       resolvedDigest: row.resolved_digest,
       manifestDigest: row.manifest_digest,
+      source: row.source,
+      stat: row.layers.find((layer) => layer.stat !== null)?.stat ?? null,
       manifest: row.manifest_body,
       config: row.config_body,
       layers: row.layers.map((layer) => this.#recorded(layer)),

@@ -129,10 +129,20 @@ export interface StoredImage {
   readonly platform: string;
   readonly resolvedDigest: Digest;
   readonly manifestDigest: Digest;
+  /** What it was last brought from, `docker://…` or `oci:…`; null when that is not known. */
+  readonly source: string | null;
   readonly manifest: Uint8Array;
   readonly config: Uint8Array;
+  /** The form that its layers were extracted in, when they are of this store. */
+  readonly stat: StatFormat | null;
   /** Bottom to top, each once; the paths are those of the home. */
   readonly layers: readonly RecordedLayer[];
+}
+
+/** An image that went with the index. */
+export interface LostImage {
+  readonly reference: string;
+  readonly source: string | null;
 }
 
 /** What is on disk: layers, and the index that names them. */
@@ -140,6 +150,8 @@ export interface Store extends AsyncDisposable {
   readonly home: string;
   /** What opening found worth saying, each once. */
   readonly notices: readonly string[];
+  /** Images of an index that was set aside when the store was opened, as far as they could be read. */
+  readonly lost: readonly LostImage[];
   /**
    * The home's own location, or that of `-L PATH`: made, swept and probed on first use.
    * @throws SluiceError STORE_FAILED | DISK_FULL
@@ -188,20 +200,22 @@ export interface Store extends AsyncDisposable {
   discardStaging(staging: Staging): Promise<void>;
   /**
    * Paths in `trash/` that nobody else of this process removes: left over by dead processes, replaced by commits, or
-   * discarded. The caller hands them to a {@link DiscardTask}; each is answered once.
+   * discarded. The caller hands them to a {@link DiscardTask}; each is answered once. The former directory of a layer that
+   * somebody leases stays until the lease has ended: it may be mounted.
    */
-  takeTrash(): readonly string[];
+  takeTrash(): Promise<readonly string[]>;
   /**
    * Records an image in one transaction (compat I7). All its layers must be complete.
    * @param layers what `findLayer` or `commitLayer` answered, in any order
-   * @param options `composeLinks`: layers that only this image cannot simply stack (extraction P4, P5)
+   * @param options `composeLinks`: layers that only this image cannot simply stack (extraction P4, P5); `source`:
+   *   what it came from, as `parseSource` reads it
    * @throws SluiceError INDEX_BUSY | INDEX_CORRUPT | STORE_FAILED | DISK_FULL
    */
   commitImage(
     key: string,
     image: ResolvedImage,
     layers: readonly StoredLayer[],
-    options?: { readonly composeLinks?: ReadonlySet<Digest> },
+    options?: { readonly composeLinks?: ReadonlySet<Digest>; readonly source?: string },
   ): Promise<PulledImage>;
   /**
    * Keeps layers, and images by the digest of their manifest, from being removed by any process until it is disposed of, or
@@ -224,6 +238,17 @@ export interface Store extends AsyncDisposable {
   removeImage(name: string, location: LayersLocation): Promise<Pruned | null>;
   /** Keeps the image of a name from being pruned, or no longer. */
   setPinned(key: string, isPinned: boolean): Promise<void>;
+  /** Digests of which there is a sidecar or a directory, complete or not. */
+  listLayers(location: LayersLocation): Promise<readonly Digest[]>;
+  /**
+   * Takes a damaged layer away: row, sidecar, directory; it is missing then. Its lock must be held.
+   * @throws SluiceError STORE_FAILED | INDEX_*
+   */
+  setLayerAside(digest: Digest, location: LayersLocation): Promise<void>;
+  /** Removes an image's rows alone, before it is pulled anew. */
+  forgetImage(key: string): Promise<void>;
+  /** What SQLite finds wrong with the index; nothing for a sound one. @param quick pages and rows alone, no index of them */
+  checkIndex(quick: boolean): Promise<readonly string[]>;
   /** Images in the order of their names; `all` shows rows of other programs too (compat I12). */
   listImages(options?: { readonly all?: boolean }): Promise<readonly ImageSummary[]>;
   /** Null when there is no such image, or another program wrote it last. */

@@ -1,5 +1,6 @@
 import type { ErrorData } from '../errors.js';
 import type { WarningPlace } from '../events.js';
+import type { CheckedLayer, CheckTask } from './check-task.js';
 import type { CompletedLayer, RootfsTask } from './rootfs-tasks.js';
 import type { Span } from '../spans.js';
 
@@ -90,7 +91,7 @@ export interface DiscardTask {
   readonly paths: readonly string[];
 }
 
-export type Task = ExtractTask | DecodeTask | ApplyTask | DiscardTask | RootfsTask;
+export type Task = ExtractTask | DecodeTask | ApplyTask | DiscardTask | RootfsTask | CheckTask;
 
 /** What each kind of task answers with when it is done. */
 export interface TaskFacts {
@@ -101,6 +102,7 @@ export interface TaskFacts {
   readonly 'find-implied': readonly string[];
   readonly complete: readonly CompletedLayer[];
   readonly compose: null;
+  readonly check: CheckedLayer;
 }
 
 export interface Warning {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeOciLayout } from '../../src/testing/index.js';
@@ -77,4 +78,38 @@ test('sluice prune takes times with a unit', async (t) => {
   assert.deepEqual([status, jsonLines(stdout).length], [0, 1]);
   const wrong = await cli.run(['prune', '--older-than', '30', '--json']);
   assert.deepEqual([wrong.status, errorOf(wrong.stdout)['code']], [2, 'CONFIG_INVALID']);
+});
+
+test('sluice verify exits 1 for damage, 0 for what it repaired', async (t) => {
+  const cli = await openTwo(t);
+  const sound = await cli.run(['verify']);
+  assert.deepEqual([sound.status, sound.stdout], [0, '']);
+  assert.match(sound.stderr, /^verified 2 images, 3 layers, \d+ entries, \d+ B: 0 problems, 0 left\n$/);
+  const layers = linesOf((await cli.run(['layers', NAMES[0]])).stdout);
+  writeFileSync(join(layers[1]!, 'top-0'), 'TOP-0');
+  const found = await cli.run(['verify']);
+  assert.equal(found.status, 1);
+  assert.match(found.stdout, /^damaged: layer sha256:[0-9a-f]{64}: 2 things are not as its sidecar says\n {2}top-0: /);
+  assert.ok(found.stdout.includes(`\n  used by ${NAMES[0]}\n`), found.stdout);
+  const json = jsonLines((await cli.run(['verify', '--json'])).stdout);
+  assert.deepEqual(
+    json.map(({ kind }) => kind),
+    ['problem', undefined],
+  );
+  assert.equal((json[1]!['result'] as Record<string, unknown>)['left'], 1);
+  const repaired = await cli.run(['verify', '--repair']);
+  assert.equal(repaired.status, 0, repaired.stdout);
+  assert.match(repaired.stdout, /^repaired: layer /);
+  assert.equal((await cli.run(['verify', '--quick', '-q'])).status, 0);
+});
+
+test('sluice verify --repair says loudly that it began a new index', async (t) => {
+  const cli = await openTwo(t);
+  writeFileSync(join(cli.home, 'oci.db'), 'no database '.repeat(1000));
+  const refused = await cli.run(['verify']);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /^error\[INDEX_CORRUPT\]/);
+  const { status, stderr } = await cli.run(['verify', '--repair', '-q']);
+  assert.equal(status, 0);
+  assert.match(stderr, /^warning: the store index is damaged .* set aside/);
 });

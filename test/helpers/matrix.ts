@@ -3,6 +3,10 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, readdirSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { decoders } from '../../src/layer/inflate/open-inflater.js';
+import { checkLayer } from '../../src/store/check/check-layer.js';
+import type { CheckedLayer } from '../../src/transfer/check-task.js';
+import { openControl } from '../../src/transfer/control.js';
+import type { StatFormat } from '../../src/transfer/protocol.js';
 import { parseLayer } from '../../src/testing/index.js';
 import { extract, verdict, type ExtractOptions, type Extraction } from './extract.js';
 import { createGuard, type Guard } from './guard.js';
@@ -60,7 +64,7 @@ export function testLayers(cases: readonly LayerCase[], books = 'extraction'): v
       const tar = typeof layer === 'string' ? parseLayer(insert(layer)) : layer;
       const outcomes = WAYS.map((way) => {
         const extraction = extract(t, tar, { ...layerCase.options, ...way, staging: guard.staging });
-        return { way, ...record(extraction, guard) };
+        return { way, ...record(extraction, guard, layerCase.options?.stat ?? 'containers') };
       });
       guard.check();
       const { way: _, ...first } = outcomes[0]!;
@@ -69,6 +73,7 @@ export function testLayers(cases: readonly LayerCase[], books = 'extraction'): v
         assert.deepEqual(first.tree, expandHost(layerCase.tree ?? '', guard.host));
       }
       assert.equal(first.warned, layerCase.warns ?? '');
+      assert.deepEqual(first.problems, []);
       for (const { way, ...outcome } of outcomes) assert.deepEqual(outcome, first, `differs: ${JSON.stringify(way)}`);
       if (FINGERPRINTS !== undefined) {
         const text = JSON.stringify(first).replaceAll(guard.host.slice(1), '');
@@ -79,7 +84,7 @@ export function testLayers(cases: readonly LayerCase[], books = 'extraction'): v
 }
 
 /** All that may not depend on the way; empties the staging directory. */
-function record(extraction: Extraction, { staging }: Guard) {
+function record(extraction: Extraction, { staging }: Guard, stat: StatFormat) {
   const { outcome, tree } = extraction;
   const isDone = outcome.kind === 'done';
   const result = {
@@ -93,12 +98,19 @@ function record(extraction: Extraction, { staging }: Guard) {
       .join(' '),
     tree: isDone ? treeText(tree, extraction.sidecar()) : [],
     sidecar: isDone ? extraction.lines() : [],
+    problems: isDone ? problemsOf(tree, `${staging}/mtree`, stat) : [],
   };
   if (!isDone)
     assert.ok(!readdirSync(staging).some((name) => name === 'tree' || name === 'mtree'), 'something is left');
   rmSync(tree, { recursive: true, force: true });
   rmSync(`${staging}/mtree`, { force: true });
   return result;
+}
+
+/** What verifying the layer finds; nothing, as nobody touched it. */
+function problemsOf(tree: string, sidecar: string, stat: StatFormat): CheckedLayer['first'] {
+  const layer = { digest: '', directory: tree, sidecar, stat };
+  return checkLayer({ kind: 'check', control: openControl().buffer, layer, quick: false }).first;
 }
 
 function expandHost(text: string, host: string): readonly string[] {

@@ -22,6 +22,7 @@ const ENTRY: SidecarEntry = {
   isImplied: false,
   hardLink: null,
   xattrs: [],
+  crc32c: null,
   isFolded: false,
 };
 

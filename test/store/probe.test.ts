@@ -18,7 +18,7 @@ test('a location is tried out when it is opened, and nothing is left behind', as
     assert.equal(facts.foldsNames, false);
     assert.deepEqual(readdirSync(location.staging), []);
   }
-  assert.deepEqual(store.takeTrash(), []);
+  assert.deepEqual(await store.takeTrash(), []);
 });
 
 for (const [form, twin] of [

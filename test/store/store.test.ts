@@ -75,7 +75,7 @@ test('what a worker left in staging beside the layer goes to the trash', async (
   writeFileSync(join(staging.path, 'spill'), 'left over');
   await store.commitLayer(A, staging, FACTS, location);
   assert.deepEqual(readdirSync(location.staging), []);
-  const [trash] = store.takeTrash();
+  const [trash] = await store.takeTrash();
   assert.deepEqual(readdirSync(trash!), ['spill']);
 });
 

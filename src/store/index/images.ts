@@ -18,7 +18,7 @@ type RawImageRow = { [Name in keyof ImageRow]: ImageRow[Name] | null } & { is_cu
 export async function selectImage(connection: Connection, key: string): Promise<ImageRow | 'foreign' | null> {
   const layer = LAYER_COLUMNS.split(', ');
   const [row] = await connection.all<RawImageRow>(
-    `SELECT images.id, images.reference, images.resolved_digest, images.platform, images.last_used_at,
+    `SELECT images.id, images.reference, images.resolved_digest, images.platform, images.last_used_at, images.source,
        manifests.digest AS manifest_digest, manifests.body AS manifest_body, configs.body AS config_body,
        COALESCE(${CURRENT}, 0) AS is_current,
        (SELECT json_group_array(json_object(${layer.map((name) => `'${name}', ${name}`).join(', ')},

@@ -24,6 +24,8 @@ interface RecordedImage {
   readonly stack: readonly StackedLayer[];
   readonly now: Date;
   readonly isInHome: (layer: StoredLayer) => boolean;
+  /** What it came from, as `parseSource` reads it; null: not known. */
+  readonly source: string | null;
 }
 
 /**
@@ -85,18 +87,19 @@ async function finishImage(
   connection: Connection,
   imageId: number,
   manifestId: number,
-  { image, stack }: RecordedImage,
+  { image, stack, source }: RecordedImage,
   now: string,
 ): Promise<void> {
   await connection.all(
     `UPDATE images SET manifest_id = ?, resolved_digest = ?, platform = ?, size_bytes = ?, last_used_at = ?,
-       modified_at = ? WHERE id = ?`,
+       modified_at = ?, source = ? WHERE id = ?`,
     manifestId,
     image.resolvedDigest,
     image.platform,
     stack.reduce((sum, { layer }) => sum + layer.packedBytes, 0),
     now,
     now,
+    source,
     imageId,
   );
 }

@@ -27,6 +27,7 @@ export interface ImageRow {
   readonly resolved_digest: Digest;
   readonly platform: string;
   readonly last_used_at: string | null;
+  readonly source: string | null;
   readonly manifest_digest: Digest;
   readonly manifest_body: Buffer;
   readonly config_body: Buffer;

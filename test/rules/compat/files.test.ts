@@ -179,7 +179,7 @@ test('compat F6 a directory without a sidecar is nothing, and goes to trash/fore
   assert.match(foreign!, new RegExp(String.raw`^${layer.digest}\.\d{8}T\d{6}\.\d{3}Z$`));
   assert.deepEqual(more, []);
   assert.equal(readFileSync(join(location.trash, 'foreign', foreign!, 'done'), 'utf8'), 'by the seed');
-  assert.deepEqual(store.takeTrash(), [], 'nobody is asked to remove it');
+  assert.deepEqual(await store.takeTrash(), [], 'nobody is asked to remove it');
 });
 
 test('compat F6 foreign directories stay through openings', async (t) => {
@@ -187,7 +187,7 @@ test('compat F6 foreign directories stay through openings', async (t) => {
   const store = await openTestStore(t, { home });
   await storeLayer(store, layers[0]!, await store.location());
   const again = await openTestStore(t, { home });
-  assert.deepEqual(again.takeTrash(), []);
+  assert.deepEqual(await again.takeTrash(), []);
   assert.equal(readdirSync(join(home, 'trash', 'foreign')).length, 1);
 });
 
@@ -198,7 +198,7 @@ test('compat F6 an old layer of ours is replaced, and its directory is to be rem
   writeFileSync(join(path, 'mark'), 'of the first');
   await storeLayer(store, A, location);
   assert.equal(existsSync(join(path, 'mark')), false);
-  const [trash, ...more] = store.takeTrash();
+  const [trash, ...more] = await store.takeTrash();
   assert.deepEqual(more, []);
   assert.equal(readFileSync(join(trash!, 'mark'), 'utf8'), 'of the first');
   assert.deepEqual(readdirSync(join(location.trash, 'foreign')), []);
@@ -572,10 +572,10 @@ test('compat F21 opening a store sweeps staging of the dead, not of the living',
 
   const again = await openTestStore(t, { home: store.home });
   assert.deepEqual(readdirSync(location.staging).toSorted(), [basename(living.path), 'young']);
-  const trash = again.takeTrash();
+  const trash = await again.takeTrash();
   assert.equal(trash.length, 2);
   assert.ok(trash.every((path) => path.startsWith(location.trash) && existsSync(path)));
-  assert.deepEqual(again.takeTrash(), [], 'each is answered once');
+  assert.deepEqual(await again.takeTrash(), [], 'each is answered once');
 
   fillStaging(living, A);
   await store.commitLayer(A, living, { unpackedBytes: 2048, entries: 1, composeRequired: false }, location);
@@ -595,14 +595,14 @@ test('compat F21 a staging directory has mode 0700, an empty tree and a name of 
     await store.discardStaging(staging);
   }
   assert.deepEqual(readdirSync(location.staging), []);
-  assert.equal(store.takeTrash().length, 2);
+  assert.equal((await store.takeTrash()).length, 2);
 });
 
 test('compat F21 a discarded directory that nobody removed is found by the next opening', async (t) => {
   const store = await openTestStore(t);
   const location = await store.location();
   await store.discardStaging(await store.openStaging(A.digest, location));
-  const [lost] = store.takeTrash();
+  const [lost] = await store.takeTrash();
   const again = await openTestStore(t, { home: store.home });
-  assert.deepEqual(again.takeTrash(), [lost]);
+  assert.deepEqual(await again.takeTrash(), [lost]);
 });

@@ -716,7 +716,7 @@ test('compat I16 a lost index: layers are adopted, images come back with their n
   const again = await openTestStore(t, { home: store.home });
   assert.equal(await reasonOf(again), 'absent');
   assert.deepEqual(await storeImage(again, KEY, { layers }), before);
-  assert.deepEqual(again.takeTrash(), [], 'no layer was transferred again');
+  assert.deepEqual(await again.takeTrash(), [], 'no layer was transferred again');
   assert.equal(await reasonOf(again), 'hit');
 });
 
