@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import type { HttpRequest } from '../../../src/source/registry/http.js';
+import { createRegistryClient } from '../../../src/source/registry/registry-client.js';
 import { buildImage, type Fault, file, layer, startRegistry } from '../../../src/testing/index.js';
 import {
   eventually,
@@ -288,11 +289,16 @@ test('registry R20 whoever leaves ends nobody else’s token request', async (t)
     auth: { kind: 'token' },
     faults: [{ match: { kind: 'token' }, do: { kind: 'hold', until } }],
   });
-  const { source } = open(t, registry.push('a/b', '1', image));
+  const base = createRegistryClient();
+  t.after(() => base.close());
+  let waiting = 0;
+  const find: typeof base.tokens.find = (...all) => (waiting++, base.tokens.find(...all));
+  const client = { ...base, tokens: { ...base.tokens, find } };
+  const { source } = open(t, registry.push('a/b', '1', image), { client });
   const controller = new AbortController();
   const leaving = assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
   const staying = source.readTop(never);
-  await eventually(() => registry.requestsOf('token').length > 0 && registry.requestsOf('manifest').length > 1);
+  await eventually(() => registry.requestsOf('token').length > 0 && waiting === 2);
   controller.abort();
   await leaving;
   go();
