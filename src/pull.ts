@@ -22,9 +22,14 @@ export async function pull(context: PullContext, reference: Reference, settings:
   const waiter = { signal: settings.signal, events: listenersOf(context, settings) };
   return context.imageFlights.share(flightKey(prepared), waiter, async ({ events, signal }) => {
     const found = await findInStore(prepared, events);
-    if (found.kind === 'hit' && !mustAsk(prepared)) return answerHit(found.image, events);
+    const isHit = found.kind === 'hit' && !mustAsk(prepared);
+    if (isHit && !settings.verifyAccess) return answerHit(found.image, events);
     if (settings.policy === 'never') throw notHere(prepared);
     await using source = openSource(reference, sourceSettings(prepared, events));
+    if (isHit) {
+      await source.checkAccess?.(signal);
+      return answerHit(found.image, events);
+    }
     if (found.kind === 'hit' && (await isCurrent(found.image, source, signal))) return answerHit(found.image, events);
     const image = await resolve(source, prepared, events, signal);
     const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
@@ -109,7 +114,8 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 function sourceSettings({ context, settings, key, location }: Pull, events: Events): Parameters<typeof openSource>[1] {
-  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor } = settings;
+  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor, foreignLayers } =
+    settings;
   return {
     client: context.client,
     plainHttp,
@@ -117,6 +123,7 @@ function sourceSettings({ context, settings, key, location }: Pull, events: Even
     credentials,
     priority,
     rateFloor,
+    foreignLayers,
     caps: { maxManifestBytes, maxConfigBytes, maxTokenBytes: MAX_TOKEN_BYTES },
     maxManifestBytes,
     maxConfigBytes,
