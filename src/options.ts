@@ -54,6 +54,10 @@ export interface PullOptions {
    * that answers with it. Where it has nothing, the environment and the files of docker and podman are asked.
    */
   readonly credentials?: Credentials | CredentialsFunction;
+  /** Hosts that foreign layers may be read from, by https and without a login, when the registry lacks them. */
+  readonly foreignLayers?: readonly string[];
+  /** True: a hit in the store asks the registry first whether this caller may have the image. */
+  readonly verifyAccess?: boolean;
   /** `bulk`: others may overtake this pull, at the registry and in the threads. Default: `interactive`. */
   readonly priority?: 'interactive' | 'bulk';
   /** Fewest bytes a second of a large blob before its connections are replaced; 0 for none. Default: 16384. */
@@ -167,6 +171,8 @@ const pullSchema = z.strictObject({
   tlsCa: z.array(z.string().min(1)).default([]),
   skipVerify: z.array(z.string().min(1)).default([]),
   credentials: z.custom<Credentials | CredentialsFunction>(isCredentials, 'user and password, or a token').optional(),
+  foreignLayers: z.array(z.string().min(1)).default([]),
+  verifyAccess: z.boolean().default(false),
   priority: z.enum(['interactive', 'bulk']).default('interactive'),
   rateFloor: bytes(16 * KiB),
   budget: budgetSchema.prefault({}),
@@ -223,6 +229,8 @@ export interface PullSettings {
   readonly tlsCa: readonly string[];
   readonly skipVerify: readonly string[];
   readonly credentials: Credentials | CredentialsFunction | undefined;
+  readonly foreignLayers: readonly string[];
+  readonly verifyAccess: boolean;
   readonly priority: 'interactive' | 'bulk';
   readonly rateFloor: number;
   readonly budget: Budget;
@@ -259,6 +267,9 @@ export function parseVerifyOptions(options: VerifyOptions): VerifySettings {
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parsePullOptions(options: PullOptions): PullSettings {
   const parsed = parse(pullSchema, options);
+  if (parsed.verifyAccess && parsed.policy === 'never') {
+    throw new SluiceError('CONFIG_INVALID', 'reading option "verifyAccess": policy "never" makes no request');
+  }
   const platform =
     parsed.platform === undefined ? hostPlatform() : parsed.platform === 'any' ? 'any' : parsePlatform(parsed.platform);
   return {

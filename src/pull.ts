@@ -23,9 +23,14 @@ export async function pull(context: PullContext, reference: Reference, settings:
   const waiter = { signal: settings.signal, events: listenersOf(context, settings) };
   return context.imageFlights.share(flightKey(prepared), waiter, async ({ events, signal }) => {
     const found = await findInStore(prepared, events);
-    if (found.kind === 'hit' && !mustAsk(prepared)) return answerHit(found.image, events);
+    const isHit = found.kind === 'hit' && !mustAsk(prepared);
+    if (isHit && !settings.verifyAccess) return answerHit(found.image, events);
     if (settings.policy === 'never') throw notHere(prepared);
     await using source = openSource(reference, sourceSettings(prepared, events));
+    if (isHit) {
+      await source.checkAccess?.(signal);
+      return answerHit(found.image, events);
+    }
     if (found.kind === 'hit' && (await isCurrent(found.image, source, signal))) return answerHit(found.image, events);
     context.engine.pool.warm();
     const record = recorder(prepared, events);
@@ -131,7 +136,8 @@ export function sourceSettings(
   { context, settings, key, location }: Pull,
   events: Events,
 ): Parameters<typeof openSource>[1] {
-  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor } = settings;
+  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor, foreignLayers } =
+    settings;
   return {
     client: context.client,
     plainHttp,
@@ -139,6 +145,7 @@ export function sourceSettings(
     credentials,
     priority,
     rateFloor,
+    foreignLayers,
     caps: { maxManifestBytes, maxConfigBytes, maxTokenBytes: MAX_TOKEN_BYTES },
     maxManifestBytes,
     maxConfigBytes,

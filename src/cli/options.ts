@@ -21,6 +21,9 @@ export interface TransferOptions extends CommonOptions, ConnectionOptions, Parti
   readonly pipeline?: Pipeline;
   readonly statFormat?: 'containers' | 'libkrun';
   readonly onMissingXattr?: 'error' | 'record';
+  readonly foreignLayers?: readonly string[];
+  readonly verifyAccess?: boolean;
+  readonly rateFloor?: number;
   readonly privilegedXattrs?: boolean;
   readonly sync: boolean;
   readonly trace?: string;
@@ -82,6 +85,17 @@ export function addTransferOptions(command: Command): Command {
         '--on-missing-xattr <what>',
         'on a file system without user xattrs: error, or record owners and modes in the sidecar alone (default: error)',
       ).choices(['error', 'record']),
+    )
+    .option(
+      '--foreign-layers <host>',
+      'host that foreign layers may be read from when the registry lacks them; may be given several times',
+      (host: string, before: readonly string[] = []) => [...before, host],
+    )
+    .option('--verify-access', 'ask the registry for permission before the store answers')
+    .option(
+      '--rate-floor <n>',
+      'fewest bytes a second of a large layer before its connections are replaced',
+      parseBytes,
     )
     .option('--privileged-xattrs', 'set security.*, trusted.* and system.* attributes where permitted')
     .option('--no-sync', 'do not sync; for stores that need not survive a power failure')

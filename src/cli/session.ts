@@ -99,6 +99,9 @@ const SAME: readonly (keyof TransferOptions & keyof PullOptions)[] = [
   'maxManifestBytes',
   'maxConfigBytes',
   'tlsCa',
+  'foreignLayers',
+  'verifyAccess',
+  'rateFloor',
 ];
 
 function pullOptions(options: TransferOptions, source: string): PullOptions {

@@ -19,6 +19,7 @@ export function hasUsableData({ data, size }: Descriptor): boolean {
 export function completeSource(source: Source): Source {
   return {
     peekDigest: (signal) => source.peekDigest(signal),
+    checkAccess: async (signal) => source.checkAccess?.(signal),
     readTop: (signal) => source.readTop(signal),
     readDocument: (descriptor, asked, signal) => source.readDocument(descriptor, asked, signal),
     locateBlob: (descriptor, signal) => locateLayer(source, descriptor, signal),

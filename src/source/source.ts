@@ -39,6 +39,11 @@ export interface Source extends AsyncDisposable {
    * @returns null when the source can't tell without the document itself
    */
   peekDigest(signal: AbortSignal): Promise<Digest | null>;
+  /**
+   * Asks whether the caller may have what the reference leads to; absent where everybody may.
+   * @throws SluiceError by registry §12
+   */
+  checkAccess?(signal: AbortSignal): Promise<void>;
   /** Reads what the reference itself leads to: an image index or a manifest. */
   readTop(signal: AbortSignal): Promise<Document>;
   /** Reads a manifest or index by digest, or a config blob. */

@@ -1,10 +1,10 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * Which addresses a name must not stand for: `no-local` refuses loopback, link-local and unspecified ones,
- * `no-link-local` the last two, `any` none.
+ * Which addresses a name must not stand for: `public` refuses all that are not, `no-local` loopback, link-local and
+ * unspecified ones, `no-link-local` the last two, `any` none.
  */
-export type AddressGuard = 'any' | 'no-link-local' | 'no-local';
+export type AddressGuard = 'any' | 'no-link-local' | 'no-local' | 'public';
 
 export type AddressClass = 'loopback' | 'link-local' | 'private' | 'unspecified' | 'public';
 
@@ -27,6 +27,9 @@ const PRIVATE = blocks([
   ['172.16.0.0', 12, 'ipv4'],
   ['192.168.0.0', 16, 'ipv4'],
   ['100.64.0.0', 10, 'ipv4'],
+  ['198.18.0.0', 15, 'ipv4'],
+  ['224.0.0.0', 3, 'ipv4'],
+  ['ff00::', 8, 'ipv6'],
   ['fc00::', 7, 'ipv6'],
 ]);
 
@@ -56,6 +59,7 @@ export function isLoopbackHost(hostname: string): boolean {
 export function isRefused(address: string, guard: AddressGuard): boolean {
   if (guard === 'any') return false;
   const kind = classOfAddress(address);
+  if (guard === 'public') return kind !== 'public';
   return kind === 'link-local' || kind === 'unspecified' || (kind === 'loopback' && guard === 'no-local');
 }
 

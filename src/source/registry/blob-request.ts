@@ -57,7 +57,7 @@ export function createBlobRequest(options: BlobRequestOptions): BlobRequest {
       headers: range === null ? headers : { ...headers, range: formatRange(range) },
       wanted: 'blob',
       host,
-      guard: target === null ? options.guard : guardOf(target, url),
+      guard: target === null || options.guard === 'public' ? options.guard : guardOf(target, url),
       order,
       isOnNewConnection: options.isOnNewConnection(),
     };

@@ -39,13 +39,20 @@ export async function getDocument(
   return { head, bytes, contentType: type === undefined ? null : cutParameters(type), host: asked.host };
 }
 
-/** `HEAD` of a tag: Hub does not count it as a pull. Null when the registry refuses or does not say (R9). */
-export async function peekTag(repository: Repository, tag: string, signal: AbortSignal): Promise<Digest | null> {
+/**
+ * `HEAD` of a tag or digest: Hub does not count it as a pull.
+ * @returns null when the registry refuses or does not say (R9)
+ */
+export async function peekManifest(
+  repository: Repository,
+  target: string | Digest,
+  signal: AbortSignal,
+): Promise<Digest | null> {
   const asked = repository.asked('manifest');
   const { timing } = repository.client;
   const request = requestFor(repository, {
     method: 'HEAD',
-    url: manifestUrl(repository.endpoint, tag),
+    url: manifestUrl(repository.endpoint, target),
     wanted: 'manifest',
   });
   const ask = async (): Promise<Digest | null> => {

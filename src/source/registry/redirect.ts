@@ -93,7 +93,7 @@ function redirected(request: HttpRequest, target: URL): HttpRequest {
     ...request,
     url: target,
     headers: isSameOrigin ? request.headers : Object.fromEntries(kept),
-    guard: guardOf(target, request.firstUrl),
+    guard: request.guard === 'public' ? 'public' : guardOf(target, request.firstUrl),
   };
 }
 

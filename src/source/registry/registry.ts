@@ -3,7 +3,8 @@ import type { RegistryReference } from '../../oci/reference.js';
 import type { BlobReader, Source } from '../source.js';
 import { openBlobReader } from './blob.js';
 import { createBlobRequest } from './blob-request.js';
-import { type DocumentKind, getDocument, peekTag, promisedDigest } from './documents.js';
+import { type DocumentKind, getDocument, peekManifest, promisedDigest } from './documents.js';
+import { foreignUrls, openFirstOf } from './foreign.js';
 import { isNamedHost } from './hosts.js';
 import type { Order } from './limits.js';
 import type { Notice } from './notices.js';
@@ -29,6 +30,8 @@ export interface RegistryOptions extends AccessOptions {
   readonly priority: Order['priority'];
   /** Fewest bytes a second of a blob; 0 for none (R73). */
   readonly rateFloor: number;
+  /** Hosts that foreign layers may be read from when the registry lacks them (R117). */
+  readonly foreignLayers: readonly string[];
 }
 
 let images = 0;
@@ -51,7 +54,14 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   return {
     peekDigest: async (signal) => {
       const { tag, digest } = reference;
-      return digest !== null || tag === null ? digest : peekTag(repository, tag, signal);
+      return digest !== null || tag === null ? digest : peekManifest(repository, tag, signal);
+    },
+
+    checkAccess: async (signal) => {
+      const target = reference.digest ?? reference.tag ?? 'latest';
+      if ((await peekManifest(repository, target, signal)) !== null) return;
+      // Some registries answer no HEAD (R9).
+      await getDocument(repository, manifestUrl(endpoint, target), manifest, signal);
     },
 
     readTop: async (signal) => {
@@ -71,9 +81,11 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
 
     locateBlob: async (descriptor) => {
       let opened = 0;
+      const urls = [blobUrl(endpoint, descriptor.digest), ...foreignUrls(descriptor, options.foreignLayers)];
       const openReader = (): BlobReader => {
         // A second reader is the second go at a blob whose digest was wrong: whole, and as it is (R96).
-        const reader = openReaderOf(repository, descriptor, { options, image, isWholeAtOnce: opened++ > 0 });
+        const reading = { options, image, isWholeAtOnce: opened++ > 0 };
+        const reader = openFirstOf(urls.map((url) => () => openReaderOf(repository, descriptor, { ...reading, url })));
         readers.add(reader);
         return reader;
       };
@@ -88,6 +100,8 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
 }
 
 interface Reading {
+  /** At the registry, or one of the foreign layer's own. */
+  readonly url: URL;
   readonly options: RegistryOptions;
   /** Tells this pull's requests from those of others. */
   readonly image: string;
@@ -97,31 +111,33 @@ interface Reading {
 function openReaderOf(
   repository: Repository,
   descriptor: Descriptor,
-  { options, image, isWholeAtOnce }: Reading,
+  { options, image, isWholeAtOnce, url }: Reading,
 ): BlobReader {
   const { endpoint, client, headers } = repository;
   const { timing, blobsInFlight } = client;
-  const asked = repository.asked('blob');
+  const isForeign = url.origin !== endpoint.origin;
+  const host = isForeign ? url.host : endpoint.name;
+  const asked = { ...repository.asked('blob'), host };
   const pace = createPace({ sizeBytes: descriptor.size, floor: options.rateFloor, blobsInFlight, asked, timing });
   return openBlobReader({
     descriptor,
     asked,
     pace,
     request: createBlobRequest({
-      url: blobUrl(endpoint, descriptor.digest),
-      registry: repository.authorized,
-      target: repository.following,
+      url,
+      registry: isForeign ? repository.foreign : repository.authorized,
+      target: isForeign ? repository.foreign : repository.following,
       headers: { ...headers, accept: '*/*', ...(isWholeAtOnce && { 'cache-control': 'no-transform' }) },
-      host: endpoint.name,
-      guard: 'any',
+      host,
+      guard: isForeign ? 'public' : 'any',
       order: { priority: options.priority, image, sizeBytes: descriptor.size },
       isOnNewConnection: () => pace.isSlow,
     }),
     spillDirectory: options.spillDirectory,
     timing,
     isWholeAtOnce,
-    isRangelessHost: () => client.rangelessOrigins.has(endpoint.origin),
-    noteRangelessHost: () => void client.rangelessOrigins.add(endpoint.origin),
+    isRangelessHost: () => client.rangelessOrigins.has(url.origin),
+    noteRangelessHost: () => void client.rangelessOrigins.add(url.origin),
     notice: (message) => repository.notice('debug', message),
   });
 }

@@ -1,6 +1,7 @@
 import type { RegistryReference } from '../../oci/reference.js';
 import { withAuth } from './auth.js';
 import type { Credentials, CredentialsFunction } from './credentials/credential.js';
+import { checkForeign } from './foreign.js';
 import { findCredential } from './credentials/find-credential.js';
 import { chooseEndpoint, type Endpoint, isNamedHost } from './hosts.js';
 import type { Dispatch, Wanted } from './http.js';
@@ -35,6 +36,8 @@ export interface Repository {
   readonly authorized: Dispatch;
   /** Follows redirects. */
   readonly following: Dispatch;
+  /** Follows redirects within the public net, and shows nobody anything (R117). */
+  readonly foreign: Dispatch;
   asked(wanted: Wanted): Asked;
   notice(level: 'debug' | 'info' | 'warn', message: string): void;
 }
@@ -74,6 +77,7 @@ export function createRepository(
       notice,
     }),
     following,
+    foreign: withRedirects(bare, { plainHttp: [], check: checkForeign }),
     asked,
     notice,
   };

@@ -51,6 +51,7 @@ export interface OpenOptions {
   readonly skipVerify?: readonly string[];
   readonly priority?: 'interactive' | 'bulk';
   readonly rateFloor?: number;
+  readonly foreignLayers?: readonly string[];
   readonly credentials?: Credentials | CredentialsFunction;
   readonly caps?: Partial<DocumentCaps>;
   readonly timeouts?: Timeouts;
@@ -78,6 +79,7 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
     tls: { authorities: readAuthorities(options.tlsCa ?? []), skipVerify: options.skipVerify ?? [] },
     credentials: options.credentials,
     priority: options.priority ?? 'interactive',
+    foreignLayers: options.foreignLayers ?? [],
     rateFloor: options.rateFloor ?? 16 * 1024,
     caps: { maxManifestBytes: 4 << 20, maxConfigBytes: 8 << 20, maxTokenBytes: 1 << 20, ...options.caps },
     notice: (level, message, host) => notices.push({ level, message, host }),
