@@ -67,10 +67,11 @@ export function writerRun(
  * synced; see {@link syncfs}. The writer runs nothing afterwards (`EBADF`).
  * @param path where the sidecar is created (O_EXCL, mode 0644)
  * @param head complete lines, each ended by a newline
+ * @param most bytes that the sidecar may have; `EFBIG` beyond, and nothing stays
  * @returns number of entry lines written
  * @see rules §12 (second pass) and §13
  */
-export function writerFinish(writer: WriterHandle, path: Uint8Array, head: Uint8Array): number;
+export function writerFinish(writer: WriterHandle, path: Uint8Array, head: Uint8Array, most: number): number;
 
 /** Closes all descriptors and frees all memory but the handle's own. Calling it twice is harmless. */
 export function writerClose(writer: WriterHandle): void;

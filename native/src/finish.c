@@ -313,10 +313,10 @@ static void finish_free(struct finish *finish) {
   free(finish->removed);
 }
 
-int64_t writer_finish(struct writer *writer, const char *path, struct bytes head) {
+int64_t writer_finish(struct writer *writer, const char *path, struct bytes head, uint64_t most) {
   struct finish finish = {.writer = writer};
   report_clear(&writer->report);
-  enum call failed = sidecar_open(&finish.sidecar, path, writer->umask);
+  enum call failed = sidecar_open(&finish.sidecar, path, writer->umask, most);
   bool is_created = finish.sidecar.fd >= 0;
   enum status status = failed ? stop(&finish, failed) : write_all(&finish, head);
   failed = sidecar_close(&finish.sidecar, status == DONE);

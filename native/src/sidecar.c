@@ -9,8 +9,8 @@
 
 enum { ROOM = 128 << 10, PIECE = 3 << 10 };
 
-enum call sidecar_open(struct sidecar *sidecar, const char *path, mode_t umask) {
-  *sidecar = (struct sidecar){.fd = -1};
+enum call sidecar_open(struct sidecar *sidecar, const char *path, mode_t umask, uint64_t most) {
+  *sidecar = (struct sidecar){.fd = -1, .left = most};
   sidecar->buffer = malloc(ROOM);
   if (!sidecar->buffer) return CALL_MALLOC;
   sidecar->fd = RETRY(open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
@@ -27,6 +27,10 @@ static void note_failure(struct sidecar *sidecar, enum call call) {
 
 static void flush(struct sidecar *sidecar) {
   const uint8_t *from = sidecar->buffer;
+  if (sidecar->used > sidecar->left) {
+    errno = EFBIG;
+    note_failure(sidecar, CALL_WRITE);
+  } else sidecar->left -= sidecar->used;
   while (sidecar->used && !sidecar->failed) {
     ssize_t count = RETRY(write(sidecar->fd, from, sidecar->used));
     if (count < 0) note_failure(sidecar, CALL_WRITE);

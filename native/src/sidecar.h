@@ -13,12 +13,13 @@ struct sidecar {
   int fd;
   uint8_t *buffer;
   size_t used;
+  uint64_t left; /* bytes that may still be written */
   enum call failed;
   int error;
 };
 
-/* Creates the file with O_EXCL and mode 0644 whatever the umask. */
-enum call sidecar_open(struct sidecar *sidecar, const char *path, mode_t umask);
+/* Creates the file with O_EXCL and mode 0644 whatever the umask. Beyond `most` bytes, writing fails with EFBIG. */
+enum call sidecar_open(struct sidecar *sidecar, const char *path, mode_t umask, uint64_t most);
 
 /* What else than its record a line says about an entry. */
 struct hard_link {

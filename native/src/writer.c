@@ -197,14 +197,15 @@ napi_value export_writer_run(napi_env env, napi_callback_info info) {
 napi_value export_writer_finish(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   struct bytes head;
-  if (!read_arguments(env, info, 3, &arguments)) return NULL;
+  uint64_t most;
+  if (!read_arguments(env, info, 4, &arguments)) return NULL;
   struct writer *writer = read_writer(&arguments);
-  if (!writer || !read_bytes(&arguments, 2, &head)) return NULL;
+  if (!writer || !read_bytes(&arguments, 2, &head) || !read_integer(&arguments, 3, 1ull << 53, &most)) return NULL;
   if (writer->file.fd >= 0) return throw_system(env, "writer", EBUSY);
   char *path = read_path(&arguments, 1);
   if (!path) return NULL;
   writer->is_finished = true;
-  int64_t lines = writer_finish(writer, path, head);
+  int64_t lines = writer_finish(writer, path, head, most);
   free(path);
   if (lines < 0) return throw_system(env, call_names[writer->report.call], writer->report.error);
   return make_number(env, (double)lines);

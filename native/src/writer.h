@@ -90,6 +90,6 @@ enum status add_note(struct writer *writer, const struct command *command);
 
 /* finish.c */
 /* Returns the number of entry lines, or -1 with `report` filled. */
-int64_t writer_finish(struct writer *writer, const char *path, struct bytes head);
+int64_t writer_finish(struct writer *writer, const char *path, struct bytes head, uint64_t most);
 
 #endif

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
-import { fileSystemError, SluiceError } from '../errors.js';
+import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
@@ -56,13 +56,28 @@ export function openStagedLayer(
       const facts = { unpackedBytes, entries: apply.entries, composeRequired: apply.composeRequired };
       const digests = { digest: parseDigest(task.digest), diffId: parseDigest(task.diffId) };
       const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
-      tracer.span('second pass', () => addon.writerFinish(writer, bytesOf(SIDECAR), head));
+      const most = task.budget.maxUnpackedBytes;
+      tracer.span('second pass', () =>
+        withinBudget(most, () => addon.writerFinish(writer, bytesOf(SIDECAR), head, most)),
+      );
       const { sync } = task;
       if (sync) tracer.span('sync', () => syncFileSystem(task.staging, sync));
       return facts;
     },
     close: () => addon.writerClose(writer),
   };
+}
+
+/** The sidecar repeats attributes for each name of a file, so it is bounded by itself, as files and tar stream are (B2). */
+function withinBudget(value: number, writeSidecar: () => void): void {
+  try {
+    writeSidecar();
+  } catch (cause) {
+    if (errnoOf(cause) !== 'EFBIG') throw cause;
+    const message = `extracting the layer: its sidecar has more than ${value} bytes`;
+    const limit = { option: 'maxUnpackedBytes', value };
+    throw new SluiceError('BUDGET_EXCEEDED', { message, rule: 'B2', limit }, { cause });
+  }
 }
 
 /** What every command of a layer carries. */

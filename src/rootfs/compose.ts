@@ -38,7 +38,8 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
       if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
     };
     task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, throwIfAborted }));
-    addon.writerFinish(writer, Buffer.from(sidecar), Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`));
+    const head = Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`);
+    addon.writerFinish(writer, Buffer.from(sidecar), head, Number.MAX_SAFE_INTEGER);
   } finally {
     addon.writerClose(writer);
   }

@@ -258,7 +258,7 @@ export class Tree {
   /** Finishes the layer. @returns the sidecar's lines without the head */
   finish(): string[] {
     const side = join(this.base, 'side');
-    const count = native().writerFinish(this.writer, Buffer.from(side), Buffer.from('#mtree\n'));
+    const count = native().writerFinish(this.writer, Buffer.from(side), Buffer.from('#mtree\n'), 1e9);
     const lines = readFileSync(side, 'latin1').split('\n');
     assert.equal(lines.shift(), '#mtree');
     assert.equal(lines.pop(), '');

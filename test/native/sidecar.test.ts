@@ -203,13 +203,19 @@ test('the sidecar is never written over, and a failed one does not stay', (t) =>
   const side = Buffer.from(join(tree.base, 'side'));
   writeFileSync(side, 'old');
   tree.run(script().dir('d'));
-  assert.throws(() => native().writerFinish(tree.writer, side, Buffer.alloc(0)), { code: 'EEXIST', syscall: 'openat' });
+  assert.throws(() => native().writerFinish(tree.writer, side, Buffer.alloc(0), 1e9), {
+    code: 'EEXIST',
+    syscall: 'openat',
+  });
   const other = new Tree(t);
   other.run(script().dir('d').file('d/f').remove('d/f'));
   execFileSync('rmdir', [other.path('d')]);
-  assert.throws(() => native().writerFinish(other.writer, Buffer.from(join(other.base, 'side')), Buffer.alloc(0)), {
-    code: 'ENOENT',
-    syscall: 'utimensat',
-  });
+  assert.throws(
+    () => native().writerFinish(other.writer, Buffer.from(join(other.base, 'side')), Buffer.alloc(0), 1e9),
+    {
+      code: 'ENOENT',
+      syscall: 'utimensat',
+    },
+  );
   assert.equal(existsSync(join(other.base, 'side')), false);
 });

@@ -409,7 +409,7 @@ test('wrong arguments are refused', (t) => {
   native().writerClose(tree.writer);
   native().writerClose(tree.writer);
   assert.throws(() => run(tree.writer, bytes, bytes, words, 0, 1, result, room), { code: 'EBADF' });
-  assert.throws(() => writerFinish(tree.writer, Buffer.from('/x'), bytes), { code: 'EBADF' });
+  assert.throws(() => writerFinish(tree.writer, Buffer.from('/x'), bytes, 9), { code: 'EBADF' });
 });
 
 test('handles that nobody closes are closed with their thread', async (t) => {

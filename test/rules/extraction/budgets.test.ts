@@ -87,6 +87,19 @@ test('extraction B3 a file is refused by its header, before anything of it is wr
   assert.equal(last, 0);
 });
 
+test('extraction B2 the sidecar counts by itself: names of a file with a large attribute cost little in the tar', (t) => {
+  const links = Array.from({ length: 300 }, (_, i) => `link l${i} -> f`).join('\n');
+  const tar = parseLayer(`file f "x" pax:SCHILY.xattr.user.a=zero*3000\n${links}`);
+  const done = extract(t, tar);
+  assert.equal(verdict(done), 'done');
+  const exact = Buffer.byteLength(done.sidecar());
+  assert.ok(exact > 4 * tar.length);
+  assert.equal(verdict(extract(t, tar, { budget: { maxUnpackedBytes: exact } })), 'done');
+  const extraction = extract(t, tar, { budget: { maxUnpackedBytes: exact - 1 } });
+  assert.equal(verdict(extraction), 'BUDGET_EXCEEDED B2');
+  assert.deepEqual(readdirSync(extraction.staging), []);
+});
+
 test('extraction B6 C6 the smallest ratio that passes, and one below', (t) => {
   const tar = layer(file('zeros', Buffer.alloc(3_000_000)));
   const packed = gzipSync(tar).length;
