@@ -6,11 +6,15 @@ import type { Timing } from './timing.js';
 export interface Patience {
   /** Bytes that were not there before. */
   gain(bytes: number): void;
+  /** Grows with each failure that counts; taken when a request begins. */
+  readonly round: number;
   /**
-   * A request failed: waits until a new one makes sense.
+   * A request failed: waits until a new one makes sense. Requests that ran at once and fail at once are one failure: a blob
+   * that is read in two ranges must not give up twice as early.
+   * @param round when the request began
    * @throws SluiceError the failure when it won't pass or too many came in a row; ABORTED
    */
-  fail(error: SluiceError, signal: AbortSignal): Promise<void>;
+  fail(error: SluiceError, round: number, signal: AbortSignal): Promise<void>;
   /**
    * The place a redirect led to refused: the registry is asked again at once.
    * @throws SluiceError the refusal when too many came in a row
@@ -33,7 +37,11 @@ export function createPatience(timing: Timing): Patience {
   let refusals = 0;
   let skips = 0;
   let gainedBytes = 0;
+  let round = 0;
   return {
+    get round() {
+      return round;
+    },
     gain: (bytes) => {
       gainedBytes += bytes;
       if (gainedBytes < GAIN_BYTES) return;
@@ -41,7 +49,13 @@ export function createPatience(timing: Timing): Patience {
       failures = 0;
       refusals = 0;
     },
-    fail: (error, signal) => waitBeforeRetry(error, ++failures, timing, signal),
+    fail: (error, begun, signal) => {
+      if (begun === round) {
+        round++;
+        failures++;
+      }
+      return waitBeforeRetry(error, Math.max(1, failures), timing, signal);
+    },
     refuse: (error) => {
       if (++refusals > MOST_REFUSALS) throw error.with({ tries: refusals });
     },

@@ -82,6 +82,7 @@ export class Stretch {
     const { patience, pace } = this.#blob;
     while (this.position < this.end) {
       const attempt: Attempt = { hasBody: false, isCutAlong: false };
+      const { round } = patience;
       try {
         await this.#ask(attempt, signal);
       } catch (thrown) {
@@ -90,7 +91,7 @@ export class Stretch {
         if (this.position >= this.end && thrown.code !== 'SIZE_MISMATCH') return;
         if (attempt.isCutAlong) continue;
         const isBroken = attempt.hasBody && isPassing(thrown) && thrown.code !== 'TOO_SLOW';
-        await patience.fail(isBroken ? this.#brokenOff(thrown) : thrown, signal);
+        await patience.fail(isBroken ? this.#brokenOff(thrown) : thrown, round, signal);
       } finally {
         if (attempt.hasBody) pace.end();
       }

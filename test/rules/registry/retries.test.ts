@@ -331,6 +331,28 @@ test('registry R71 a blob that gains too little between five breaks is given up'
   assert.equal(timing.sleeps.length, 4);
 });
 
+test('registry R71 ranges that fail at once are one failure', async (t) => {
+  const bytes = testBytes(8 * MIB);
+  await using registry = await startRegistry();
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  const reader = await openBlob(source, bytes);
+  await readRange(reader, 0, MIB);
+  registry.addFault({
+    match: { kind: 'blob' },
+    nth: [1, 2, 3, 4, 5, 6, 7, 8],
+    do: { kind: 'cut', atByte: 10, by: 'fin' },
+  });
+  const asleep = holdSleeps(timing);
+  const parts = [1, 2].map((at) => readRange(reader, at * MIB, (at + 1) * MIB));
+  for (let round = 1; round <= 4; round++) {
+    await eventually(() => asleep.waiting.length === 2 * round);
+    asleep.wake();
+  }
+  assert.ok(Buffer.concat(await Promise.all(parts)).equals(bytes.subarray(MIB, 3 * MIB)));
+  assert.deepEqual(asleep.waiting, [125, 125, 250, 250, 500, 500, 1000, 1000]);
+});
+
 // R72
 
 test('registry R72 headers that do not come, and a body that stands still, end the try', async (t) => {

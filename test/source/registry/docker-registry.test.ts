@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOf } from '../../../src/oci/digest.js';
-import { buildImage, file, layer, type TestImage } from '../../../src/testing/index.js';
-import { startDockerRegistry } from '../../helpers/docker-registry.js';
+import { buildImage, file, layer } from '../../../src/testing/index.js';
+import { pushImage, startDockerRegistry } from '../../helpers/docker-registry.js';
 import { needs } from '../../helpers/needs.js';
 import { never, open, openBlob, readInParts, testBytes } from './setup.js';
 
@@ -16,7 +15,7 @@ test(
     const image = buildImage({ layers: [{ tar: layer(file('big', testBytes(5 * MIB))), compression: 'none' }] });
     const [one] = image.layers;
     assert.ok(one);
-    await push(url, image);
+    await pushImage(url, { repository: 'a/b', tag: '1', image });
 
     const { source } = open(t, `${host}/a/b:1`);
     assert.equal(await source.peekDigest(never), image.digest);
@@ -39,19 +38,3 @@ test(
     );
   },
 );
-
-/** @see OCI distribution-spec, "Pushing blobs", in one piece */
-async function push(url: string, image: TestImage): Promise<void> {
-  for (const { bytes } of [...image.layers, image.config]) {
-    const begun = await fetch(`${url}/v2/a/b/blobs/uploads/`, { method: 'POST' });
-    const place = new URL(begun.headers.get('location') ?? '', url);
-    place.searchParams.set('digest', digestOf(bytes));
-    const headers = { 'content-type': 'application/octet-stream' };
-    const ended = await fetch(place, { method: 'PUT', headers, body: new Uint8Array(bytes) });
-    assert.equal(ended.status, 201);
-  }
-  const headers = { 'content-type': image.descriptor.mediaType };
-  const body = new Uint8Array(image.manifest.bytes);
-  const tagged = await fetch(`${url}/v2/a/b/manifests/1`, { method: 'PUT', headers, body });
-  assert.equal(tagged.status, 201);
-}
