@@ -2,11 +2,8 @@ import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { SluiceError } from './errors.js';
 import type { EventListener } from './events.js';
-import {
-  isCredentialsForm,
-  type Credentials,
-  type CredentialsFunction,
-} from './source/registry/credentials/credential.js';
+import type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
+import { isCredentialsForm } from './source/registry/credentials/parse-credentials.js';
 import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';
 import type { Budget, DecoderName, Pipeline, StatFormat } from './transfer/protocol.js';
 

@@ -49,7 +49,7 @@ export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
   return async (request, receive, signal) => {
     const asked = options.asked(request.wanted);
     const known = demands.find(endpoint.origin, endpoint.repository);
-    let shown = known === null ? null : await wallet.show(known, asked, { isRefused: false, signal });
+    let shown = known === null ? null : await wallet.recall(known, asked, signal);
     let isFresh = false;
     let isRedrawn = false;
     for (;;) {
@@ -130,6 +130,8 @@ interface Showing {
 
 /** Finds and shows what one pull has for its repository. */
 interface Wallet {
+  /** For a demand of earlier; null when this repository may have none: Basic is remembered for its host (R19). */
+  recall(demand: Demand, asked: Asked, signal: AbortSignal): Promise<Shown | null>;
   show(demand: Demand, asked: Asked, showing: Showing): Promise<Shown>;
 }
 
@@ -140,8 +142,12 @@ function createWallet(options: AuthOptions): Wallet {
     said.add(message);
     options.notice('warn', message);
   };
+  /** One pull looks once, however many ranges it asks for. */
+  let kept: FoundCredential | null = null;
   const find = async (isFresh: boolean, signal: AbortSignal): Promise<FoundCredential> => {
+    if (kept !== null && !isFresh) return kept;
     const found = await options.findCredential({ isFresh, signal });
+    kept = found;
     for (const problem of found.problems) warn(problem);
     const { host } = new URL(options.endpoint.origin);
     if (found.credential !== null && isNamedHost(host, options.plainHttp)) {
@@ -161,7 +167,13 @@ function createWallet(options: AuthOptions): Wallet {
       return await answer(demand, again, { asked, options, signal });
     }
   };
-  return { show };
+  return {
+    show,
+    recall: async (demand, asked, signal) => {
+      const isUseless = demand.kind === 'basic' && (await find(false, signal)).credential?.kind !== 'password';
+      return isUseless ? null : show(demand, asked, { isRefused: false, signal });
+    },
+  };
 }
 
 function problemsOf(error: unknown, found: FoundCredential): unknown {

@@ -128,6 +128,21 @@ test('registry R26 nothing is looked for before a registry wants a login', async
   assert.equal(asked, 0);
 });
 
+test('registry R26 one pull looks for credentials once, however much it asks for', async (t) => {
+  const credentials = { username: 'u', password: 'p' };
+  await using registry = await startRegistry({ auth: { kind: 'basic', credentials } });
+  let asked = 0;
+  const { source } = open(t, registry.push('a/b', '1', image), {
+    credentials: async () => {
+      asked++;
+      return credentials;
+    },
+  });
+  for (let round = 0; round < 5; round++) await source.readTop(never);
+  assert.equal(asked, 1);
+  assert.equal(registry.requests.length, 6);
+});
+
 test('registry R26 the function is told host and repository', async (t) => {
   openMachine(t);
   const told: unknown[] = [];

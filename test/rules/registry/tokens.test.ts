@@ -228,6 +228,21 @@ test('registry R19 R13 Basic is remembered for the whole host', async (t) => {
   );
 });
 
+test('registry R19 who has no password is not kept from what others of the host need none for', async (t) => {
+  const client = fakeClient(({ url, headers }) =>
+    url.pathname.startsWith('/v2/public/') || headers['authorization'] !== undefined
+      ? { body: '{}' }
+      : { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } },
+  );
+  const credentials = { username: 'u', password: 'p' };
+  await open(t, 'registry.test/private/a:1', { client, credentials }).source.readTop(never);
+  await open(t, 'registry.test/public/a:1', { client }).source.readTop(never);
+  await open(t, 'registry.test/public/a:1', { client, credentials: { registryToken: 'r' } }).source.readTop(never);
+  await assert.rejects(open(t, 'registry.test/private/a:1', { client }).source.readTop(never), {
+    code: 'AUTH_REQUIRED',
+  });
+});
+
 test('registry R19 Basic with a wrong password is asked once, and is AUTH_FAILED', async (t) => {
   const auth = { kind: 'basic', credentials: { username: 'u', password: 'p' } } as const;
   await using registry = await startRegistry({ auth });

@@ -1,6 +1,7 @@
 import { SluiceError } from '../../../errors.js';
 import { parseDefaultRegistry } from '../../../oci/reference.js';
-import { type Credential, parseCredentials } from './credential.js';
+import type { Credential } from './credential.js';
+import { parseCredentials } from './parse-credentials.js';
 import { normalizeKey } from './registry-key.js';
 
 /**

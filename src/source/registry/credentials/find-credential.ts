@@ -1,9 +1,10 @@
 import { SluiceError } from '../../../errors.js';
 import { orAborted } from '../../abort.js';
 import { findEntry, readConfigFile, type ConfigFile } from './config-file.js';
-import { type Credential, type Credentials, type CredentialsFunction, parseCredentials } from './credential.js';
+import type { Credential, Credentials, CredentialsFunction } from './credential.js';
 import { readEnvironmentCredential } from './environment.js';
 import type { HelperMemory } from './helper-memory.js';
+import { parseCredentials } from './parse-credentials.js';
 import { containersAuthPaths, dockerConfigPath } from './places.js';
 import { dockerServerOf, matchKeys, normalizeKey } from './registry-key.js';
 
