@@ -66,7 +66,7 @@ export interface SidecarOptions {
  */
 export class Sluice implements AsyncDisposable {
   readonly #context: PullContext;
-  #emptied: Promise<unknown> = Promise.resolve();
+  #emptied: Promise<void> = Promise.resolve();
 
   private constructor(context: PullContext) {
     this.#context = context;
@@ -313,11 +313,17 @@ export class Sluice implements AsyncDisposable {
     );
   }
 
-  /** @returns when all that was handed over so far is gone */
-  async #emptyTrash(): Promise<void> {
+  /** @returns when all that was handed over so far is gone; what could not be removed, the next opening finds */
+  #emptyTrash(): Promise<void> {
     const { store, pool } = this.#context.engine;
-    const paths = await store.takeTrash();
-    if (paths.length > 0) this.#emptied = Promise.all([this.#emptied, pool.run({ kind: 'discard', paths })]);
-    await this.#emptied;
+    this.#emptied = this.#emptied
+      .then(() => store.takeTrash())
+      .then((paths) => (paths.length > 0 ? pool.run({ kind: 'discard', paths }) : null))
+      .then(noop, noop);
+    return this.#emptied;
   }
+}
+
+function noop(): void {
+  return;
 }

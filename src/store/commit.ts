@@ -6,6 +6,7 @@ import type { LayerFacts } from '../transfer/protocol.js';
 import type { Database } from './index/database.js';
 import { markExtracted, unmarkExtracted } from './index/layers.js';
 import { layerDirectory, layerSidecar, type LocationPaths } from './layout.js';
+import { isMadeHere, noteMadeHere } from './made-here.js';
 import { readSidecar } from './sidecar.js';
 import { closeStaging, stagedSidecar, stagedTree } from './staging.js';
 import { moveToForeignTrash, moveToTrash } from './trash.js';
@@ -13,6 +14,7 @@ import type { Staging, StoredLayer, WantedLayer } from './types.js';
 
 /** Steps of a commit, in their order; between any two the process may end (extraction §12). */
 export type CommitStep =
+  | 'note'
   | 'unrecord'
   | 'remove old sidecar'
   | 'move old directory'
@@ -46,7 +48,7 @@ export async function commitLayer(database: Database, commit: LayerCommit): Prom
   const { layer, location, staging, onStep = () => undefined } = commit;
   const stored = { ...(await readStaged(commit)), path: layerDirectory(location, layer.digest) };
   try {
-    const replaced = await clearPlace(database, layer.digest, location, onStep);
+    const replaced = await clearPlace(database, layer.digest, location, { onStep, comes: stagedTree(staging) });
     onStep('place tree');
     await rename(stagedTree(staging), stored.path);
     onStep('place sidecar');
@@ -88,7 +90,7 @@ export async function setLayerAside(
   location: LocationPaths,
 ): Promise<string | null> {
   try {
-    return await clearPlace(database, digest, location, () => undefined);
+    return await clearPlace(database, digest, location);
   } catch (error) {
     throw fileSystemError(`setting layer ${digest} aside`, error).with({ layer: digest });
   }
@@ -103,16 +105,19 @@ async function clearPlace(
   database: Database,
   digest: Digest,
   location: LocationPaths,
-  onStep: (step: CommitStep) => void,
+  { onStep = () => undefined, comes }: { readonly onStep?: (step: CommitStep) => void; readonly comes?: string } = {},
 ): Promise<string | null> {
   const [directory, sidecar] = [layerDirectory(location, digest), layerSidecar(location, digest)];
-  const [isOurs, isThere] = [await exists(sidecar), await exists(directory)];
+  const [hasSidecar, isThere] = [await exists(sidecar), await exists(directory)];
+  const isOurs = hasSidecar || (isThere && (await isMadeHere(directory, digest, location)));
+  onStep('note');
+  await noteMadeHere([...(isOurs ? [directory] : []), ...(comes === undefined ? [] : [comes])], digest, location);
   if (!isOurs && !isThere) return null;
   onStep('unrecord');
   if (location.isHome)
     await database.transaction('replacing a layer', (connection) => unmarkExtracted(connection, digest));
   onStep('remove old sidecar');
-  if (isOurs) await unlink(sidecar);
+  if (hasSidecar) await unlink(sidecar);
   onStep('move old directory');
   if (isOurs) return await moveToTrash(directory, location);
   await moveToForeignTrash(directory, digest, location);

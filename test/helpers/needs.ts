@@ -1,4 +1,6 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
@@ -24,6 +26,20 @@ export function needsMounts(): false | string {
   const reason = 'needs root to see true owners in a mount';
   if (process.env['CI']) throw new Error(`${reason}, and nothing is skipped in CI`);
   return reason;
+}
+
+/** For tests that mount a small file system of their own; like {@link needsMounts}, skipped in CI too. */
+export function needsTmpfs(): false | string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', folder], { stdio: 'ignore' });
+    execFileSync('umount', [folder]);
+    return false;
+  } catch {
+    return 'needs to mount a tmpfs';
+  } finally {
+    rmdirSync(folder);
+  }
 }
 
 function isOnPath(program: string): boolean {

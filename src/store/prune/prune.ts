@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 import { type Digest, isDigest } from '../../oci/digest.js';
 import type { Database } from '../index/database.js';
 import { deleteImages, selectUsage, type Usage, type UsedImage } from '../index/usage.js';
-import { foreignTrash, layerLockFile, leaseFile, type LocationPaths } from '../layout.js';
+import { isMadeHere } from '../made-here.js';
+import { foreignTrash, layerDirectory, layerLockFile, leaseFile, type LocationPaths } from '../layout.js';
 import { isLocked, tryLockFile } from '../lock.js';
 import { listDirectory, moveToTrash } from '../trash.js';
 import { type DoomedImage, planPrune, type PruneLimits, type PruneReason } from './plan.js';
@@ -105,8 +106,20 @@ async function listUnused(
     names.filter((name) => name.endsWith('.extracted')).map((name) => basename(name, '.extracted')),
   );
   for (const digest of onDisk) foreign.delete(digest);
+  const left = await listLeft([...foreign].filter(isDigest), location);
+  for (const digest of left) foreign.delete(digest);
   const rows = location.isHome ? layers.map(({ digest }) => digest).filter((digest) => !foreign.has(digest)) : [];
-  return [...new Set([...onDisk.filter(isDigest), ...rows])].filter((digest) => !usedDigests.has(digest)).toSorted();
+  return [...new Set([...onDisk.filter(isDigest), ...left, ...rows])]
+    .filter((digest) => !usedDigests.has(digest))
+    .toSorted();
+}
+
+/** Directories of ours that a process left without their sidecar when it died. */
+async function listLeft(digests: readonly Digest[], location: LocationPaths): Promise<readonly Digest[]> {
+  const left: Digest[] = [];
+  for (const digest of digests)
+    if (await isMadeHere(layerDirectory(location, digest), digest, location)) left.push(digest);
+  return left;
 }
 
 async function wouldRemove(

@@ -5,6 +5,7 @@ import type { Database } from '../index/database.js';
 import { deleteLayers, selectReferenced } from '../index/usage.js';
 import { layerDirectory, layerLockFile, layerSidecar, leaseFile, type LocationPaths } from '../layout.js';
 import { tryLockFile } from '../lock.js';
+import { isMadeHere, noteMadeHere } from '../made-here.js';
 import { moveToTrash } from '../trash.js';
 
 /** Layers whose locks are held at once. */
@@ -58,19 +59,23 @@ async function forget(
 }
 
 /**
- * The sidecar first: without it, the directory is nothing. A directory without one is not ours (compat F6).
+ * The sidecar first: without it, the directory is nothing. A directory without one is not ours (compat F6), but for one
+ * that was noted before its sidecar went.
  * @returns where the directory went
  */
 async function takeAway(digest: Digest, location: LocationPaths): Promise<string | null> {
   const sidecar = layerSidecar(location, digest);
+  const directory = layerDirectory(location, digest);
   try {
     await lstat(sidecar);
+    await noteMadeHere([directory], digest, location);
     await unlink(sidecar);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw fileSystemError(`removing layer ${digest}`, error).with({ layer: digest });
+    const isGone = errnoOf(error) === 'ENOENT';
+    if (!isGone) throw fileSystemError(`removing layer ${digest}`, error).with({ layer: digest });
+    if (!(await isMadeHere(directory, digest, location))) return null;
   }
-  return await moveToTrash(layerDirectory(location, digest), location);
+  return await moveToTrash(directory, location);
 }
 
 interface HeldLayers extends AsyncDisposable {
