@@ -16,6 +16,7 @@ export function withNotices(dispatch: Dispatch, notice: Notice): Dispatch {
       request,
       (head) => {
         for (const warning of warningsOf(head)) once('warn', `the registry warns: ${warning}`, request.host);
+        if (head.status === 429) once('warn', patienceOf(head), request.host);
         const limit = rateLimitOf(head);
         if (limit !== null) once('info', limit, request.host);
         return receive(head);
@@ -31,6 +32,12 @@ function warningsOf(head: ReplyHead): string[] {
       printable(text.replace(/\\([^])/g, '$1')),
     ),
   );
+}
+
+/** Nothing else tells why a pull stands still for minutes (R70). */
+function patienceOf(head: ReplyHead): string {
+  const after = printable(headerOf(head, 'retry-after') ?? '');
+  return `the registry asks for patience (HTTP 429)${after === '' ? '' : `, Retry-After: ${after}`}`;
 }
 
 /** Docker Hub's `76;w=21600`: 76 pulls in so many seconds. */

@@ -277,6 +277,19 @@ test('registry R70 a 429 stops all requests to the host until the wait is over, 
   assert.deepEqual(registry.requests.map(({ kind }) => kind).toSorted(), ['blob', 'blob', 'manifest']);
 });
 
+test('registry R70 why a pull stands still is said once', async (t) => {
+  const client = fakeClient(({ method }) => ({
+    status: method === 'GET' ? 429 : 200,
+    headers: { 'retry-after': '7' },
+  }));
+  const { source, notices } = open(t, 'registry.test/a/b:1', { client });
+  await assert.rejects(source.readTop(never), { code: 'RATE_LIMITED' });
+  assert.deepEqual(
+    notices.map(({ level, message }) => [level, message]),
+    [['warn', 'the registry asks for patience (HTTP 429), Retry-After: 7']],
+  );
+});
+
 test('registry R70 after a 429 half the connections are used', async (t) => {
   let release = (): void => undefined;
   const until = new Promise<void>((resolve) => {
