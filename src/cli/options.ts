@@ -23,6 +23,7 @@ export interface TransferOptions extends CommonOptions, Partial<Budget> {
   readonly statFormat?: 'containers' | 'libkrun';
   readonly onMissingXattr?: 'error' | 'record';
   readonly privilegedXattrs?: boolean;
+  readonly keepPartial?: boolean;
   readonly sync: boolean;
   readonly maxManifestBytes?: number;
   readonly maxConfigBytes?: number;
@@ -67,6 +68,7 @@ export function addTransferOptions(command: Command): Command {
       ).choices(['error', 'record']),
     )
     .option('--privileged-xattrs', 'set security.*, trusted.* and system.* attributes where permitted')
+    .option('--keep-partial', 'keep the packed bytes of an interrupted layer, and go on from there the next time')
     .option('--no-sync', 'do not sync; for stores that need not survive a power failure')
     .option('--max-compressed-bytes <n>', 'largest sum of packed layers (K, M, G: KiB, MiB, GiB)', parseBytes)
     .option('--max-unpacked-bytes <n>', 'largest sum of layers, unpacked', parseBytes)

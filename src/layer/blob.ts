@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { fileSystemError, SluiceError } from '../errors.js';
 import type { Control } from '../transfer/control.js';
-import type { LayerBlob } from '../transfer/protocol.js';
+import type { LayerBlob, PartialBlob } from '../transfer/protocol.js';
 import { openRing } from '../transfer/ring.js';
 import type { Stage } from './stage.js';
 
@@ -19,28 +19,51 @@ export function readBlob(
   stage: Stage,
   onChunk: (packedBytes: number) => void,
 ): void {
-  if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk);
+  if (blob.kind === 'ring') readRing(blob, control, stage, onChunk);
   else readFile(blob, control, stage, onChunk);
   stage.end();
 }
 
 function readRing(
-  buffer: SharedArrayBuffer,
+  { ring: buffer, partial }: Extract<LayerBlob, { kind: 'ring' }>,
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
 ): void {
   const ring = openRing(buffer);
   let total = 0;
+  if (partial && partial.length > 0)
+    readFile({ ...partial, kind: 'file', offset: 0 }, control, stage, (packedBytes) => onChunk((total = packedBytes)));
+  using keeper = openKeeper(partial);
   for (;;) {
     const bytes = ring.read();
     if (bytes === 'aborted' || control.isAborted()) throw aborted();
     if (bytes === null) return;
     const chunk = bytes.length > CHUNK_BYTES ? bytes.subarray(0, CHUNK_BYTES) : bytes;
+    keeper.keep(chunk);
     stage.push(chunk);
     ring.consume(chunk.length);
     onChunk((total += chunk.length));
   }
+}
+
+/** Adds to a partial blob; a disk that takes no more ends that, and not the layer. */
+function openKeeper(partial: PartialBlob | undefined): Disposable & { keep(bytes: Uint8Array): void } {
+  let file = partial ? openSync(partial.path, 'a', 0o600) : null;
+  const close = (): void => {
+    if (file !== null) closeSync(file);
+    file = null;
+  };
+  return {
+    keep: (bytes) => {
+      try {
+        for (let done = 0; file !== null && done < bytes.length;) done += writeSync(file, bytes, done);
+      } catch {
+        close();
+      }
+    },
+    [Symbol.dispose]: close,
+  };
 }
 
 function readFile(
