@@ -120,7 +120,7 @@ async function tryOut(directory: string): Promise<Trial> {
 async function probe(folder: string): Promise<LocationFacts> {
   const [staging, trash] = [join(folder, 'staging'), join(folder, 'trash')];
   await mkdir(staging);
-  return probeLocation({ layers: folder, staging, trash, locks: folder, isHome: false });
+  return probeLocation({ layers: folder, staging, trash, locks: folder, partial: folder, isHome: false });
 }
 
 const NO_REFLINKS: readonly (string | undefined)[] = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOTTY', 'EINVAL', 'EXDEV'];

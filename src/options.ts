@@ -69,6 +69,8 @@ export interface PullOptions {
    * in the sidecar (extraction M13, M15).
    */
   readonly privilegedXattrs?: boolean;
+  /** Keep the packed bytes of a layer whose transfer is interrupted; the next call with it goes on from there (registry R91). */
+  readonly keepPartial?: boolean;
   /** False: do not sync; for stores that need not survive a power failure. */
   readonly sync?: boolean;
   /** Also emit `span` events, which say when each step ran in which thread. */
@@ -176,6 +178,7 @@ const pullSchema = z.strictObject({
   statFormat: z.enum(['containers', 'libkrun']).default('containers'),
   onMissingXattr: z.enum(['error', 'record']).default('error'),
   privilegedXattrs: z.boolean().default(false),
+  keepPartial: z.boolean().default(false),
   sync: z.boolean().default(true),
   trace: z.boolean().default(false),
   maxManifestBytes: bytes(4 * MiB),
@@ -234,6 +237,7 @@ export interface PullSettings {
   readonly statFormat: Exclude<StatFormat, 'sidecar'>;
   readonly onMissingXattr: 'error' | 'record';
   readonly privilegedXattrs: boolean;
+  readonly keepPartial: boolean;
   readonly sync: boolean;
   readonly trace: boolean;
   readonly maxManifestBytes: number;

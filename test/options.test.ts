@@ -24,6 +24,7 @@ test('extraction B1 to B6 the defaults of a pull', () => {
       statFormat: 'containers',
       onMissingXattr: 'error',
       privilegedXattrs: false,
+      keepPartial: false,
       sync: true,
     },
   );

@@ -25,6 +25,7 @@ export interface TransferOptions extends CommonOptions, ConnectionOptions, Parti
   readonly verifyAccess?: boolean;
   readonly rateFloor?: number;
   readonly privilegedXattrs?: boolean;
+  readonly keepPartial?: boolean;
   readonly sync: boolean;
   readonly trace?: string;
   readonly maxManifestBytes?: number;
@@ -98,6 +99,7 @@ export function addTransferOptions(command: Command): Command {
       parseBytes,
     )
     .option('--privileged-xattrs', 'set security.*, trusted.* and system.* attributes where permitted')
+    .option('--keep-partial', 'keep the packed bytes of an interrupted layer, and go on from there the next time')
     .option('--no-sync', 'do not sync; for stores that need not survive a power failure')
     .option('--trace <file>', 'write when each thread did what, as Chrome trace events, which Perfetto opens')
     .option('--max-compressed-bytes <n>', 'largest sum of packed layers (K, M, G: KiB, MiB, GiB)', parseBytes)

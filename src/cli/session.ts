@@ -95,6 +95,7 @@ const SAME: readonly (keyof TransferOptions & keyof PullOptions)[] = [
   'statFormat',
   'onMissingXattr',
   'privilegedXattrs',
+  'keepPartial',
   'sync',
   'maxManifestBytes',
   'maxConfigBytes',

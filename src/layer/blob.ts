@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { fileSystemError, SluiceError } from '../errors.js';
 import type { Control } from '../transfer/control.js';
-import type { LayerBlob } from '../transfer/protocol.js';
+import type { LayerBlob, PartialBlob } from '../transfer/protocol.js';
 import { openRing } from '../transfer/ring.js';
 import type { Stage } from './stage.js';
 import { UNTRACED, type Tracer } from './tracer.js';
@@ -21,13 +21,13 @@ export function readBlob(
   onChunk: (packedBytes: number) => void,
   tracer: Tracer = UNTRACED,
 ): void {
-  if (blob.kind === 'ring') readRing(blob.ring, control, stage, onChunk, tracer);
+  if (blob.kind === 'ring') readRing(blob, control, stage, onChunk, tracer);
   else readFile(blob, control, stage, onChunk, tracer);
   stage.end();
 }
 
 function readRing(
-  buffer: SharedArrayBuffer,
+  { ring: buffer, partial }: Extract<LayerBlob, { kind: 'ring' }>,
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
@@ -35,15 +35,44 @@ function readRing(
 ): void {
   const ring = openRing(buffer);
   let total = 0;
+  if (partial && partial.length > 0)
+    readFile(
+      { ...partial, kind: 'file', offset: 0 },
+      control,
+      stage,
+      (packedBytes) => onChunk((total = packedBytes)),
+      tracer,
+    );
+  using keeper = openKeeper(partial);
   for (;;) {
     const bytes = tracer.span('wait', ring.read);
     if (bytes === 'aborted' || control.isAborted()) throw aborted();
     if (bytes === null) return;
     const chunk = bytes.length > CHUNK_BYTES ? bytes.subarray(0, CHUNK_BYTES) : bytes;
+    keeper.keep(chunk);
     stage.push(chunk);
     ring.consume(chunk.length);
     onChunk((total += chunk.length));
   }
+}
+
+/** Adds to a partial blob; a disk that takes no more ends that, and not the layer. */
+function openKeeper(partial: PartialBlob | undefined): Disposable & { keep(bytes: Uint8Array): void } {
+  let file = partial ? openSync(partial.path, 'a', 0o600) : null;
+  const close = (): void => {
+    if (file !== null) closeSync(file);
+    file = null;
+  };
+  return {
+    keep: (bytes) => {
+      try {
+        for (let done = 0; file !== null && done < bytes.length;) done += writeSync(file, bytes, done);
+      } catch {
+        close();
+      }
+    },
+    [Symbol.dispose]: close,
+  };
 }
 
 function readFile(

@@ -45,8 +45,9 @@ export function pathLocation(path: string): LocationPaths {
   return { layers: path, ...beside(join(path, '.sluice')), isHome: false };
 }
 
-function beside(folder: string): Pick<LocationPaths, 'staging' | 'trash' | 'locks'> {
-  return { staging: join(folder, 'staging'), trash: join(folder, 'trash'), locks: join(folder, 'locks') };
+function beside(folder: string): Pick<LocationPaths, 'staging' | 'trash' | 'locks' | 'partial'> {
+  const [staging, trash, locks, partial] = ['staging', 'trash', 'locks', 'partial'].map((name) => join(folder, name));
+  return { staging: staging!, trash: trash!, locks: locks!, partial: partial! };
 }
 
 /** Directory of a layer (compat F2). */

@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { SluiceError } from '../errors.js';
-import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
+import type { LayerFacts, PartialBlob, StatFormat } from '../transfer/protocol.js';
 import { commitLayer, type CommitStep, setLayerAside } from './commit.js';
 import { findImage, findLayer, type Lookups } from './find.js';
 import type { StatementHook } from './index/database.js';
@@ -19,6 +19,7 @@ import { openLocations, type Locations } from './locations.js';
 import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune/prune.js';
 import { removeImage } from './prune/remove-image.js';
 import { readStoredLayer } from './layer-state.js';
+import { dropPartial, openPartial } from './partial.js';
 import { openOrRepairIndex, type OpenedIndex } from './repair.js';
 import { discardStaging, openStaging } from './staging.js';
 import { listDirectory } from './trash.js';
@@ -130,6 +131,14 @@ class OpenStore implements Store {
     const committed = await commitLayer(database, commit);
     this.#locations.trash.push(...committed.trash);
     return committed.layer;
+  }
+
+  openPartial(digest: Digest, sizeBytes: number, location: LayersLocation): Promise<PartialBlob | null> {
+    return openPartial(digest, sizeBytes, location);
+  }
+
+  dropPartial(digest: Digest, location: LayersLocation): Promise<void> {
+    return dropPartial(digest, location);
   }
 
   async discardStaging(staging: Staging): Promise<void> {

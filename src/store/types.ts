@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.js';
 import type { ImageConfig, ResolvedImage } from '../oci/manifest.js';
 import type { LockKind } from './lock.js';
 import type { Pruned, PruneRequest } from './prune/prune.js';
-import type { LayerFacts, StatFormat } from '../transfer/protocol.js';
+import type { LayerFacts, PartialBlob, StatFormat } from '../transfer/protocol.js';
 
 /** What the file system of a location can do, found by trying. */
 export interface LocationFacts {
@@ -21,6 +21,8 @@ export interface LayersLocation {
   readonly staging: string;
   readonly trash: string;
   readonly locks: string;
+  /** Made when something is kept there. */
+  readonly partial: string;
   /** False for `-L PATH`: `extracted_at` is not set for it. */
   readonly isHome: boolean;
   /** Null where the addon is missing: such a location can be read alone. */
@@ -196,6 +198,13 @@ export interface Store extends AsyncDisposable {
     location: LayersLocation,
     options?: { readonly sync?: boolean },
   ): Promise<StoredLayer>;
+  /**
+   * What an earlier process kept of a blob, to go on from (registry R91). The layer's lock must be held.
+   * @returns null when the rest would not fit the disk
+   */
+  openPartial(digest: Digest, sizeBytes: number, location: LayersLocation): Promise<PartialBlob | null>;
+  /** Forgets what is kept of a blob. */
+  dropPartial(digest: Digest, location: LayersLocation): Promise<void>;
   /** Gives up a staging directory: it moves into the trash, see {@link takeTrash}. */
   discardStaging(staging: Staging): Promise<void>;
   /**

@@ -21,9 +21,16 @@ export interface Budget {
   readonly ratioGraceBytes: number;
 }
 
+/** A file with a blob's first bytes, to which what comes from the ring is added. */
+export interface PartialBlob {
+  readonly path: string;
+  /** Bytes that are there; the ring begins after them. */
+  readonly length: number;
+}
+
 /** Where a layer's packed bytes come from: a ring that the main thread fills, or a range of a file. */
 export type LayerBlob =
-  | { readonly kind: 'ring'; readonly ring: SharedArrayBuffer }
+  | { readonly kind: 'ring'; readonly ring: SharedArrayBuffer; readonly partial?: PartialBlob }
   | { readonly kind: 'file'; readonly path: string; readonly offset: number; readonly length: number };
 
 /** What every thread that works on a layer is told. */

@@ -8,7 +8,7 @@ import type { LayersLocation, Staging, Store, StoredLayer, WantedLayer } from '.
 import { startExtraction, type Extraction } from './extraction.js';
 import { feedRing } from './feed.js';
 import type { Pool } from './pool.js';
-import type { LayerFacts, Outcome, StatFormat } from './protocol.js';
+import type { LayerFacts, Outcome, PartialBlob, StatFormat } from './protocol.js';
 import { createRing, type RingProducer } from './ring.js';
 import type { Announced, Schedule, Turn } from './schedule.js';
 import { timed, type Span } from '../spans.js';
@@ -111,6 +111,7 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
     settings.privilegedXattrs,
     settings.sync,
     settings.trace,
+    settings.keepPartial,
   ]);
   announced.leave();
   return engine.layerFlights.share(key, { signal, events }, async (flight) => {
@@ -159,6 +160,7 @@ async function fetchLayer(
   const stored = await timed('commit', record, () =>
     engine.store.commitLayer(wanted, staging, facts, location, { sync: settings.sync }),
   );
+  await engine.store.dropPartial(wanted.digest, location);
   const { packedBytes, unpackedBytes, entries } = stored;
   events.emit({ kind: 'layer-done', image, layer: wanted.digest, packedBytes, unpackedBytes, entries });
   return stored;
@@ -180,11 +182,17 @@ async function extract(staging: Staging, layer: ImageLayer, transfer: Extracting
   try {
     return await extractFrom(access, staging, layer, transfer);
   } catch (error) {
+    if (!isWorthKeeping(error)) await transfer.engine.store.dropPartial(descriptor.digest, transfer.location);
     const isWorthAnother = access.kind === 'remote' && error instanceof SluiceError && error.code === 'DIGEST_MISMATCH';
     if (!isWorthAnother) throw error;
     events.emit({ kind: 'notice', image, level: 'warn', message: `${descriptor.digest} arrived damaged; once more` });
     return await extractFrom(access, staging, layer, transfer);
   }
+}
+
+/** What came is right as far as is known, and more may come later. */
+function isWorthKeeping(error: unknown): boolean {
+  return error instanceof SluiceError && (error.isRetryable || error.code === 'ABORTED');
 }
 
 async function extractFrom(
@@ -196,10 +204,16 @@ async function extractFrom(
   const { engine, location, settings, stat, usage, signal, turn } = transfer;
   const { descriptor, diffId } = layer;
   if (signal.aborted) throw new SluiceError('ABORTED', `transferring layer ${descriptor.digest}: cancelled`);
+  const partial =
+    access.kind === 'remote' && settings.keepPartial
+      ? await engine.store.openPartial(descriptor.digest, descriptor.size, location)
+      : null;
   const ring = access.kind === 'remote' ? createRing(ringBytes(descriptor.size, engine.jobs)) : null;
   const work = {
     usage,
-    blob: ring ? { kind: 'ring' as const, ring: ring.buffer } : (access as BlobAccess & { kind: 'file' }),
+    blob: ring
+      ? { kind: 'ring' as const, ring: ring.buffer, ...(partial && { partial }) }
+      : (access as BlobAccess & { kind: 'file' }),
     digest: descriptor.digest,
     diffId,
     sizeBytes: descriptor.size,
@@ -224,25 +238,35 @@ async function extractFrom(
   const endProgress = reportProgress(extraction, layer, transfer);
   try {
     if (!ring || access.kind !== 'remote') return factsOf(await extraction.outcome, layer, transfer);
-    return await feedWhile(extraction.outcome, ring, access.openReader(), layer, transfer);
+    return await feedWhile(extraction.outcome, ring, readerFrom(access.openReader(), partial), layer, transfer);
   } finally {
     endProgress();
     signal.removeEventListener('abort', abort);
   }
 }
 
+/** The blob behind what is kept of it. */
+function readerFrom(
+  reader: BlobReader,
+  partial: PartialBlob | null,
+): { readonly reader: BlobReader; readonly start: number } {
+  const start = partial?.length ?? 0;
+  const read: BlobReader['read'] = (offset, length, sink, signal) => reader.read(start + offset, length, sink, signal);
+  return { reader: { read, close: () => reader.close() }, start };
+}
+
 /** Feeds the ring while the worker empties it; whoever fails first ends the other. */
 async function feedWhile(
   outcome: Promise<Outcome>,
   ring: RingProducer,
-  reader: BlobReader,
+  { reader, start }: { readonly reader: BlobReader; readonly start: number },
   layer: ImageLayer,
   transfer: Running,
 ): Promise<LayerFacts> {
   const stop = new AbortController();
   const signal = AbortSignal.any([transfer.signal, stop.signal]);
   const fed = timed('download', recorder(layer, transfer), () =>
-    feedRing(ring, reader, layer.descriptor.size, signal),
+    feedRing(ring, reader, layer.descriptor.size - start, signal),
   ).then(
     () => null,
     (error: unknown) => {

@@ -69,7 +69,7 @@ class RegistryBlobReader implements BlobReader {
     this.#options = options;
     this.#size = options.descriptor.size;
     this.#isWholeOnly = options.isWholeAtOnce;
-    this.#spill = new Spill(options.spillDirectory);
+    this.#spill = new Spill(options.spillDirectory, this.#size);
     this.#blob = this.#describe();
   }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, read as readFile, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, read as readFile, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fileSystemError } from '../../errors.js';
@@ -23,13 +23,16 @@ interface Piece {
  */
 export class Spill {
   readonly #directory: string;
+  readonly #sizeBytes: number;
   #pieces: Piece[] = [];
   #file: number | null = null;
   #reads = 0;
   #isClosed = false;
 
-  constructor(directory: string) {
+  /** @param sizeBytes of the blob: so much is the most that is kept */
+  constructor(directory: string, sizeBytes = 0) {
     this.#directory = directory;
+    this.#sizeBytes = sizeBytes;
   }
 
   has(offset: number): boolean {
@@ -100,7 +103,7 @@ export class Spill {
 
   #putIntoFile(offset: number, bytes: Uint8Array): void {
     try {
-      this.#file ??= openUnlinked(this.#directory);
+      this.#file ??= openUnlinked(this.#directory, this.#sizeBytes - offset);
       for (let done = 0; done < bytes.length;) {
         done += writeSync(this.#file, bytes, done, bytes.length - done, offset + done);
       }
@@ -154,8 +157,10 @@ function sliceOf(memory: NonNullable<Piece['memory']>, start: number, end: numbe
   return memory.block.subarray(start - memory.origin, end - memory.origin);
 }
 
-/** A file without a name: nothing is left behind however the process ends. */
-function openUnlinked(directory: string): number {
+/** A file without a name, on a disk that has room for the blob (R79): nothing is left behind however the process ends. */
+function openUnlinked(directory: string, needed: number): number {
+  const { bavail, bsize } = statfsSync(directory);
+  if (needed > bavail * bsize) throw Object.assign(new Error('the rest of the blob does not fit'), { code: 'ENOSPC' });
   const path = join(directory, `spill.${randomBytes(8).toString('hex')}`);
   const file = openSync(path, 'wx+', 0o600);
   unlinkSync(path);

@@ -7,6 +7,7 @@ import { isMadeHere } from '../made-here.js';
 import { foreignTrash, layerDirectory, layerLockFile, leaseFile, type LocationPaths } from '../layout.js';
 import { isLocked, tryLockFile } from '../lock.js';
 import { listDirectory, moveToTrash } from '../trash.js';
+import { dropPartial } from '../partial.js';
 import { type DoomedImage, planPrune, type PruneLimits, type PruneReason } from './plan.js';
 import { removeLayers } from './remove-layers.js';
 
@@ -51,6 +52,7 @@ export async function prune(database: Database, request: PruneRequest): Promise<
   const layers = dryRun ? await wouldRemove(unused, location) : await removeLayers(database, unused, location);
   const foreign = request.foreign ? await listDirectory(foreignTrash(location)) : [];
   const trash = dryRun ? [] : [...layers.trash, ...(await moveForeign(foreign, location))];
+  if (!dryRun) await sweepPartials(location);
   if (!dryRun) await sweepLockFiles(location, usage);
   const sizes = new Map(usage.layers.map(({ digest, unpackedBytes }) => [digest, unpackedBytes]));
   return {
@@ -142,6 +144,19 @@ async function moveForeign(names: readonly string[], location: LocationPaths): P
     if (path !== null) moved.push(path);
   }
   return moved;
+}
+
+/** What is kept of layers that nobody transfers right now. */
+async function sweepPartials(location: LocationPaths): Promise<void> {
+  for (const digest of (await listDirectory(location.partial)).filter(isDigest)) {
+    const handle = await tryLockFile(layerLockFile(location, digest));
+    if (handle === null) continue;
+    try {
+      await dropPartial(digest, location);
+    } finally {
+      await handle.close();
+    }
+  }
 }
 
 /** Lock files of what is gone; they are unlinked while they are held (compat F20). */

@@ -33,6 +33,15 @@ test('registry R79 up to 8 MiB stay in memory', async (t) => {
   assert.ok((await takeAll(spill, 1000, 1000 + bytes.length)).equals(bytes));
 });
 
+test('registry R79 a blob that the disk has no room for is DISK_FULL before a byte is written', (t) => {
+  const directory = temporaryDirectory(t);
+  const spill = new Spill(directory, 2 ** 52);
+  t.after(() => spill.close());
+  spill.put(0, testBytes(8 * MIB));
+  assert.throws(() => spill.put(8 * MIB, Buffer.from('x')), { code: 'DISK_FULL' });
+  assert.equal(spill.isOnDisk, false);
+});
+
 test('registry R79 what is more goes to a file without a name', async (t) => {
   const { spill, directory } = openSpill(t);
   const bytes = testBytes(12 * MIB);
