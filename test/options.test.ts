@@ -5,7 +5,7 @@ import { parseOpenOptions, parsePullOptions, type OpenOptions, type PullOptions 
 
 test('extraction B1 to B6 the defaults of a pull', () => {
   const settings = parsePullOptions({});
-  const { budget, policy, decoder, statFormat, onMissingXattr, privilegedXattrs, sync } = settings;
+  const { budget, policy, decoder, statFormat, onMissingXattr, privilegedXattrs, keepPartial, sync } = settings;
   const { plainHttp, maxManifestBytes, maxConfigBytes } = settings;
   assert.deepEqual(budget, {
     maxCompressedBytes: 32 * 2 ** 30,
@@ -17,7 +17,7 @@ test('extraction B1 to B6 the defaults of a pull', () => {
     ratioGraceBytes: 64 * 2 ** 20,
   });
   assert.deepEqual(
-    { policy, decoder, statFormat, onMissingXattr, privilegedXattrs, sync },
+    { policy, decoder, statFormat, onMissingXattr, privilegedXattrs, keepPartial, sync },
     {
       policy: 'missing',
       decoder: 'auto',
