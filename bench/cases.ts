@@ -2,7 +2,7 @@ import { ARCHIVERS, ZSTD_ARCHIVERS } from './contenders/archivers.js';
 import type { Contender } from './contenders/contender.js';
 import { CTR } from './contenders/containerd.js';
 import { BUILDAH, SKOPEO_UMOCI, UMOCI } from './contenders/engines.js';
-import { INFLATERS, ringWays, TAR_READERS, WRITERS } from './contenders/micro.js';
+import { INFLATERS, ringWays, STORE_QUERIES, TAR_READERS, WRITERS } from './contenders/micro.js';
 import { NAIVE, NAIVE_PULL } from './contenders/naive.js';
 import { everyWay, sluiceFromLayout, sluiceFromRegistry } from './contenders/sluice.js';
 import { sticksIn } from './contenders/sticks.js';
@@ -207,6 +207,16 @@ function microCases({ scale }: CaseOptions): readonly Case[] {
       images: 'plain',
       isServed: false,
       contenders: ringWays(Math.max(8, Math.round(2048 * scale))),
+    },
+    {
+      id: 'micro-store',
+      title: 'Micro: store',
+      question: 'What does a store of 2,000 images and 10,000 layers cost to ask?',
+      fairness:
+        'CPU seconds of the question alone, in a process that has answered a hit before; the aim is 0.2 s each.',
+      images: 'plain',
+      isServed: false,
+      contenders: STORE_QUERIES,
     },
   ];
 }

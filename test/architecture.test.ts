@@ -144,6 +144,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/ring',
     'src/native',
     'src/oci/',
+    'src/store/index/database',
     'src/testing/index',
     'src/index',
     'bench/corpus/layout',

@@ -109,7 +109,12 @@ test('options of opening', () => {
   const { home, jobs, walk } = parseOpenOptions({});
   assert.deepEqual([home, walk], [undefined, false]);
   assert.ok(jobs >= 1);
-  assert.deepEqual(parseOpenOptions({ home: '/h', jobs: 3, walk: true }), { home: '/h', jobs: 3, walk: true });
+  assert.deepEqual(parseOpenOptions({ home: '/h', jobs: 3, walk: true }), {
+    home: '/h',
+    jobs: 3,
+    walk: true,
+    repairIndex: false,
+  });
   for (const options of [
     { jobs: 0 },
     { jobs: 1.5 },

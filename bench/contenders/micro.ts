@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Machine } from '../measure/machine.js';
 import { missingProgram, type Contender, type Work } from './contender.js';
 
-type MicroScript = 'inflate' | 'tar' | 'writer' | 'ring';
+type MicroScript = 'inflate' | 'tar' | 'writer' | 'ring' | 'store';
 
 const fileOf = ({ images }: Work): string => images[0]!.layers[0]!.path;
 
@@ -45,6 +45,13 @@ export function ringWays(mib: number): readonly Contender[] {
     { ...script('ring', 'copy', 'postMessage, copied', () => [String(mib)]), isOurs: false },
   ];
 }
+
+/** What a store of 2,000 images and 10,000 layers is asked; it is made anew for each sample. */
+export const STORE_QUERIES: readonly Contender[] = [
+  script('store', 'ls', 'ls', ({ out }) => [out]),
+  script('store', 'hit', 'A warm hit', ({ out }) => [out]),
+  script('store', 'prune', 'prune --dry-run', ({ out }) => [out]),
+];
 
 function script(
   name: MicroScript,

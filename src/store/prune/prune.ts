@@ -102,18 +102,17 @@ async function listUnused(
 ): Promise<readonly Digest[]> {
   const used = new Set(images.filter((image) => !going.has(image)).flatMap((image) => image.layers));
   const usedDigests = new Set(layers.filter(({ id }) => used.has(id)).map(({ digest }) => digest));
-  const names = await listDirectory(location.layers);
-  const onDisk = names.filter((name) => name.endsWith('.mtree')).map((name) => name.slice(0, -'.mtree'.length));
-  const foreign = new Set(
-    names.filter((name) => name.endsWith('.extracted')).map((name) => basename(name, '.extracted')),
-  );
+  const [onDisk, foreign] = [new Set<string>(), new Set<string>()];
+  for (const name of await listDirectory(location.layers)) {
+    if (name.endsWith('.mtree')) onDisk.add(name.slice(0, -'.mtree'.length));
+    else if (name.endsWith('.extracted')) foreign.add(name.slice(0, -'.extracted'.length));
+  }
   for (const digest of onDisk) foreign.delete(digest);
   const left = await listLeft([...foreign].filter(isDigest), location);
   for (const digest of left) foreign.delete(digest);
+  const unused = (digest: string): digest is Digest => !usedDigests.has(digest as Digest) && isDigest(digest);
   const rows = location.isHome ? layers.map(({ digest }) => digest).filter((digest) => !foreign.has(digest)) : [];
-  return [...new Set([...onDisk.filter(isDigest), ...left, ...rows])]
-    .filter((digest) => !usedDigests.has(digest))
-    .toSorted();
+  return [...new Set([...[...onDisk].filter(unused), ...left.filter(unused), ...rows.filter(unused)])].toSorted();
 }
 
 /** Directories of ours that a process left without their sidecar when it died. */
@@ -129,6 +128,7 @@ async function wouldRemove(
   location: LocationPaths,
 ): Promise<{ removed: Digest[]; inUse: Digest[]; trash: readonly string[] }> {
   const [removed, inUse]: [Digest[], Digest[]] = [[], []];
+  if (digests.length === 0) return { removed, inUse, trash: [] };
   const onDisk = new Set(await listDirectory(location.layers));
   for (const digest of digests.filter((one) => onDisk.has(`${one}.mtree`))) {
     const isHeld = (await isLocked(leaseFile(location, digest))) || (await isLocked(layerLockFile(location, digest)));
