@@ -102,6 +102,7 @@ test('a layer that is alone, or outlasts the others, is split; the others are no
   assert.deepEqual(await pipelines([100, 60]), ['split', 'one']);
   assert.deepEqual(await pipelines([100, 90, 80]), ['one', 'one']);
   assert.deepEqual(await pipelines([100, 30, 30]), ['split', 'one']);
+  assert.deepEqual(await pipelines([100, 60, 34]), ['one', 'one']); // what splitting costs is more than it wins
 });
 
 test('where a core would stay idle a layer is split, and a small one never', async () => {
