@@ -143,10 +143,14 @@ enum status make_copy(struct writer *writer, const struct command *command) {
   if (status) return status;
   int error = leaf_stat(&writer->parents, &target, &writer->report);
   if (error) return fail_at(writer, &target, CALL_FSTATAT, error);
+  bool is_placeholder = links_find(&writer->placeholders, writer->report.inode);
   if (join_group(writer, &target, &source)) return FAILED;
   status = writer->report.kind == KIND_SYMLINK ? copy_symlink(writer, &target, &leaf)
                                                : copy_file(writer, &target, &leaf);
   if (status) return status;
   error = leaf_stat(&writer->parents, &leaf, &writer->report);
-  return error ? fail_at(writer, &leaf, CALL_FSTATAT, error) : remember_copy(writer, &leaf, source);
+  if (error) return fail_at(writer, &leaf, CALL_FSTATAT, error);
+  uint32_t mark;
+  enum call failed = is_placeholder ? links_add(&writer->placeholders, writer->report.inode, no_bytes(), &mark) : CALL_NONE;
+  return failed ? fail_at(writer, &leaf, failed, errno) : remember_copy(writer, &leaf, source);
 }

@@ -82,6 +82,17 @@ static enum status file_attributes(struct writer *writer) {
   return DONE;
 }
 
+/* What an override would tell a hard link that comes later (H7). */
+static enum status file_mark(struct writer *writer) {
+  const struct metadata *metadata = &writer->file.metadata;
+  if (!(metadata->flags & FLAG_NO_XATTR) || metadata->kind == KIND_FILE) return DONE;
+  struct stat there;
+  uint32_t group;
+  if (fstat(writer->file.fd, &there) < 0) return file_fail(writer, CALL_FSTATAT, errno);
+  enum call failed = links_add(&writer->placeholders, there.st_ino, no_bytes(), &group);
+  return failed ? file_fail(writer, failed, errno) : DONE;
+}
+
 static enum status file_close(struct writer *writer) {
   int fd = writer->file.fd;
   writer->file.fd = -1;
@@ -98,7 +109,8 @@ static enum status file_remember(struct writer *writer) {
 }
 
 static enum status file_finish(struct writer *writer) {
-  if (file_extend(writer) || file_attributes(writer) || file_close(writer) || file_remember(writer)) {
+  if (file_extend(writer) || file_attributes(writer) || file_mark(writer) || file_close(writer) ||
+      file_remember(writer)) {
     file_drop(writer);
     return FAILED;
   }

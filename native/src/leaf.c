@@ -173,13 +173,15 @@ enum status make_link(struct writer *writer, const struct command *command) {
 
 /* ---- removing and looking ---- */
 
-/* Keeps the table of inodes true: numbers of removed inodes are given out again. */
+/* Keeps the tables of inodes true: numbers of removed inodes are given out again. */
 static void forget_inode(void *context, int directory, const char *name) {
   struct writer *writer = context;
   struct stat there;
-  if (writer->links.slots_used == 0) return;
+  if (writer->links.slots_used == 0 && writer->placeholders.slots_used == 0) return;
   if (RETRY(fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW)) < 0) return;
-  if (!S_ISDIR(there.st_mode) && there.st_nlink == 1) links_forget(&writer->links, there.st_ino);
+  if (S_ISDIR(there.st_mode) || there.st_nlink > 1) return;
+  links_forget(&writer->links, there.st_ino);
+  links_forget(&writer->placeholders, there.st_ino);
 }
 
 enum status remove_leaf(struct writer *writer, const struct command *command) {
@@ -221,6 +223,7 @@ enum status stat_leaf(struct writer *writer, const struct command *command) {
 static enum status dress_inode(struct writer *writer, int fd, const struct command *command, unsigned mode_now) {
   struct metadata metadata = command->metadata;
   if (attributes_rewrite(fd, &metadata, &metadata.kind, &writer->report)) return FAILED;
+  if (links_find(&writer->placeholders, writer->report.inode)) metadata.kind = KIND_FIFO;
   /* A placeholder holds none of the image's attributes (S6). */
   int holder = metadata.kind == KIND_FILE ? fd : -1;
   if (attributes_add(holder, metadata.flags, command->xattrs, &writer->listed, &writer->report)) return FAILED;

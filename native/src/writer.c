@@ -22,6 +22,7 @@ static void writer_close(struct writer_handle *handle) {
   parents_free(&writer->parents);
   records_close(&writer->records);
   links_close(&writer->links);
+  links_close(&writer->placeholders);
   buffer_free(&writer->file.path);
   buffer_free(&writer->file.xattrs);
   buffer_free(&writer->listed);
@@ -101,6 +102,7 @@ napi_value export_writer_open(napi_env env, napi_callback_info info) {
   parents_init(&writer->parents, writer->root, walk, folds);
   records_init(&writer->records, writer->scratch);
   links_init(&writer->links, writer->scratch);
+  links_init(&writer->placeholders, writer->scratch);
   return wrap_handle(env, handle, &WRITER_TAG, finalize);
 }
 

@@ -31,6 +31,7 @@ struct writer {
   struct open_file file;
   struct records records;
   struct links links;
+  struct links placeholders; /* with FLAG_NO_XATTR alone: inodes that nothing on disk tells from regular files (M5) */
   struct buffer listed; /* xattrs for the record being made */
   struct report report;
   crc32c_update crc;

@@ -63,7 +63,7 @@ function pathOf(key: string): Uint8Array {
 }
 
 export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOptions): DeferredLinks {
-  /** By destination, in entry order: a later link of one name takes the place of an earlier one. */
+  /** By destination, in entry order. */
   const waiting = new Map<string, PendingLink>();
   let waitingBytes = 0;
   const forward = new Map<string, PendingLink>();
@@ -103,7 +103,9 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     waitingBytes = 0;
     for (const { target, path, offset, kind, metadata, xattrs } of links) {
       const name = pathOf(path);
-      if (make(pathOf(target), name, offset)) tree.setInodeMetadata(name, kind, metadata, xattrs);
+      const named = pathOf(target);
+      // The entry gives its metadata also when its name is lost to a later one, whatever the moment its link is made.
+      tree.setInodeMetadata(make(named, name, offset) ? name : named, kind, metadata, xattrs);
     }
     return true;
   };
@@ -141,7 +143,9 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     onWay.kept = null;
     const there = tree.stat(link.path, true);
     onWay.target = null;
-    return { there, kept: onWay.kept };
+    // A link that waits for this very name is about to be replaced, as if it were made (H2).
+    const isWaiting = waiting.has(keyOf(there.canonical)) && makeWaiting();
+    return { there: isWaiting ? tree.stat(there.canonical) : there, kept: onWay.kept };
   };
 
   const findTarget = (link: LinkEntry): Found => {
@@ -200,7 +204,6 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       const target = keyOf(found.canonical);
       if (found.kind === 0 && target === key)
         throw refused('H9', 'it is a link to itself', { path, offset: link.offset });
-      waiting.delete(key);
       forward.delete(key);
       if (there.kind !== 0 && found.kind !== 0 && target.startsWith(`${key}/`)) {
         const aside = keepAside(found.canonical, link.offset);

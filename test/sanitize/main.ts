@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSanitizedAddon, findRuntime, SANITIZED } from './build-addon.js';
 
-const TESTED = ['native/', 'layer/', 'rules/extraction/', 'fuzz/'];
+const TESTED = ['native/', 'layer/', 'rules/extraction/', 'fuzz/', 'transfer/slabs', 'rootfs/', 'upkeep/verify'];
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 buildSanitizedAddon();

@@ -205,6 +205,21 @@ const METADATA: readonly LayerCase[] = [
     tree: 'file a 0660 "1"\nlink b -> a',
   },
   {
+    title: 'H3 H7 a link whose name a later entry takes gives its metadata all the same',
+    layer: 'file a 0600 "1"\nlink b 0640 2:2 -> a xattr:user.a="1" mtime=7\nfile b "2"',
+    tree: 'file a 0640 2:2 "1" mtime=7 xattr:user.a="1"\nfile b "2"',
+  },
+  {
+    title: 'H3 H7 so does one whose name a later link takes, to whatever file',
+    layer: 'file a 0600 "1"\nfile c "2"\nlink b 0640 2:2 -> a xattr:user.a="1"\nlink b 0620 -> c\nlink b 0660 -> c',
+    tree: 'file a 0640 2:2 "1" xattr:user.a="1"\nfile b 0660 "2"\nlink c -> b',
+  },
+  {
+    title: 'H3 H11 and one to a symlink',
+    layer: 'sym a -> x\nlink b 0700 2:2 -> a mtime=7\ndir b',
+    tree: 'sym a 0700 2:2 -> x mtime=7\ndir b',
+  },
+  {
     title: 'H11 E11 a link to a symlink is that symlink, the last entry gives its owner',
     layer: 'sym s 0777 1:1 -> /nowhere mtime=1\nlink l 0700 2:2 -> s mtime=2',
     tree: 'sym l 0700 2:2 -> /nowhere mtime=2\nlink s -> l',

@@ -295,6 +295,32 @@ test('compat K14 extraction M10 without user attributes the sidecar alone holds 
   assert.equal(await keepsUserXattrs(temporaryDirectory(t)), false);
 });
 
+test('extraction M5 M10 H7 what is linked to a placeholder never gives it a host mode, attributes or not', (t) => {
+  const placeholders = 'char c 0600 1,3\nblock b 0600 8,1\nfifo p 0600\nfile f 0600 ""';
+  const links = ['c', 'b', 'p', 'f'].map((name) => `link ${name}${name} 0666 -> ${name}`).join('\n');
+  // An inode's number may come back as another file's.
+  const again = 'fifo r 0600\nfile r 0600 ""\nlink rr 0666 -> r';
+  const tar = parseLayer([placeholders, links, again].join('\n'));
+  const modes = (['containers', 'libkrun', 'sidecar'] as const).map((stat) =>
+    listTree(extract(t, tar, { stat }).tree).flatMap(
+      (line) => /^(\S+) file "" (\d+)/.exec(line)?.slice(1).join(' ') ?? [],
+    ),
+  );
+  const expected = [
+    'b 0600',
+    'bb 0600',
+    'c 0600',
+    'cc 0600',
+    'f 0666',
+    'ff 0666',
+    'p 0600',
+    'pp 0600',
+    'r 0666',
+    'rr 0666',
+  ];
+  assert.deepEqual(modes, [expected, expected, expected]);
+});
+
 test('extraction M16 too many attributes for one inode: the value of ours has its room first', (t) => {
   const many = Array.from({ length: 40 }, (_, i) => `xattr:user.n${i}=zero*1500`).join(' ');
   const extraction = extract(t, parseLayer(`file f 04755 7:8 "x" ${many}\nfile g "y"`));
