@@ -50,6 +50,7 @@ function openForeignReader(access: BlobAccess & { kind: 'remote' }, descriptor: 
   const reader = access.openReader();
   return {
     read: (offset, length, sink, signal) => namingForeign(descriptor, () => reader.read(offset, length, sink, signal)),
+    setbacks: () => reader.setbacks?.() ?? 0,
     close: () => reader.close(),
   };
 }

@@ -20,6 +20,8 @@ export interface BlobReader {
    * @throws SluiceError by registry §12; ABORTED when the signal fires
    */
   read(offset: number, length: number, sink: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
+  /** How often the source asked for patience or broke off, so far; absent where neither happens. */
+  setbacks?(): number;
   /** Ends all requests under way and frees what was spilled. */
   close(): Promise<void>;
 }

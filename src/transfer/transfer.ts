@@ -252,7 +252,7 @@ function readerFrom(
 ): { readonly reader: BlobReader; readonly start: number } {
   const start = partial?.length ?? 0;
   const read: BlobReader['read'] = (offset, length, sink, signal) => reader.read(start + offset, length, sink, signal);
-  return { reader: { read, close: () => reader.close() }, start };
+  return { reader: { read, setbacks: () => reader.setbacks?.() ?? 0, close: () => reader.close() }, start };
 }
 
 /** Feeds the ring while the worker empties it; whoever fails first ends the other. */
