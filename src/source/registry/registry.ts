@@ -5,7 +5,6 @@ import { openBlobReader } from './blob.js';
 import { createBlobRequest } from './blob-request.js';
 import { type DocumentKind, getDocument, peekManifest, promisedDigest } from './documents.js';
 import { foreignUrls, openFirstOf } from './foreign.js';
-import { isNamedHost } from './hosts.js';
 import type { Order } from './limits.js';
 import type { Notice } from './notices.js';
 import { createPace } from './pace.js';
@@ -49,7 +48,6 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   const readers = new Set<BlobReader>();
   const image = `${endpoint.origin} ${++images}`;
   noteStandIn(repository);
-  noteUnverified(repository, options);
 
   return {
     peekDigest: async (signal) => {
@@ -140,12 +138,6 @@ function openReaderOf(
     noteRangelessHost: () => void client.rangelessOrigins.add(url.origin),
     notice: (message) => repository.notice('debug', message),
   });
-}
-
-function noteUnverified({ endpoint, notice }: Repository, { tls }: RegistryOptions): void {
-  const { host, protocol } = new URL(endpoint.origin);
-  if (protocol !== 'https:' || !isNamedHost(host, tls.skipVerify)) return;
-  notice('warn', `the certificate of ${host} is not verified: whoever is on the way can answer in its place`);
 }
 
 /** Who asks for images of another name's registry hears who answers (R2). */

@@ -53,6 +53,7 @@ export function createRepository(
   const endpoint = chooseEndpoint(reference, { plainHttp, hasTls });
   const { name, repository } = endpoint;
   const notice = (level: 'debug' | 'info' | 'warn', message: string): void => options.notice(level, message, name);
+  noteUnverified(endpoint, tls, notice);
   const headers = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' };
   const bare = withNotices(withTls(client.dispatch, tls), notice);
   const following = withRedirects(bare, { plainHttp });
@@ -81,4 +82,10 @@ export function createRepository(
     asked,
     notice,
   };
+}
+
+function noteUnverified({ origin }: Endpoint, { skipVerify }: TlsPolicy, notice: Repository['notice']): void {
+  const { host, protocol } = new URL(origin);
+  if (protocol !== 'https:' || !isNamedHost(host, skipVerify)) return;
+  notice('warn', `the certificate of ${host} is not verified: whoever is on the way can answer in its place`);
 }
