@@ -23,22 +23,35 @@ export interface TestContext {
 export interface FakeTiming extends Timing {
   /** Milliseconds of each wait, in order. */
   readonly sleeps: number[];
-  /** Both clocks, in milliseconds. */
+  /** Both clocks, in milliseconds; alarms that are due ring when it is set. */
   time: number;
 }
 
 /** @param random what chance gives; the middle when left out */
 export function fakeTiming(random: () => number = () => 0.5): FakeTiming {
+  let time = Date.UTC(2026, 0, 1);
+  const alarms = new Set<{ readonly at: number; readonly ring: () => void }>();
   const timing: FakeTiming = {
     sleeps: [],
-    time: Date.UTC(2026, 0, 1),
-    now: () => timing.time,
-    monotonic: () => timing.time,
+    get time() {
+      return time;
+    },
+    set time(wanted) {
+      time = wanted;
+      for (const alarm of [...alarms]) if (alarm.at <= time && alarms.delete(alarm)) alarm.ring();
+    },
+    now: () => time,
+    monotonic: () => time,
     random,
     sleep: async (ms, signal) => {
       throwIfAborted(signal);
       timing.sleeps.push(ms);
       timing.time += ms;
+    },
+    alarm: (ms, ring) => {
+      const alarm = { at: time + ms, ring };
+      alarms.add(alarm);
+      return () => void alarms.delete(alarm);
     },
   };
   return timing;
