@@ -29,7 +29,11 @@ export interface BlobReader {
 /** Where a worker or the transfer gets a blob's bytes. */
 export type BlobAccess =
   | { readonly kind: 'file'; readonly path: string; readonly offset: number; readonly length: number }
-  | { readonly kind: 'remote'; openReader(): BlobReader };
+  | {
+      readonly kind: 'remote';
+      /** @param isBulk whether others go first at this moment (registry R75) */
+      openReader(isBulk: () => boolean): BlobReader;
+    };
 
 /**
  * Where images come from. A source kind implements this small core; resolving an image, verifying documents, feeding

@@ -38,7 +38,7 @@ export function fakeTiming(random: () => number = () => 0.5): FakeTiming {
     },
     set time(wanted) {
       time = wanted;
-      for (const alarm of [...alarms]) if (alarm.at <= time && alarms.delete(alarm)) alarm.ring();
+      for (const alarm of alarms) if (alarm.at <= time && alarms.delete(alarm)) alarm.ring();
     },
     now: () => time,
     monotonic: () => time,
@@ -91,7 +91,7 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
     plainHttp: options.plainHttp ?? [],
     tls: { authorities: readAuthorities(options.tlsCa ?? []), skipVerify: options.skipVerify ?? [] },
     credentials: options.credentials,
-    priority: options.priority ?? 'interactive',
+    isBulk: () => options.priority === 'bulk',
     foreignLayers: options.foreignLayers ?? [],
     rateFloor: options.rateFloor ?? 16 * 1024,
     caps: { maxManifestBytes: 4 << 20, maxConfigBytes: 8 << 20, maxTokenBytes: 1 << 20, ...options.caps },
@@ -105,14 +105,22 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
   return { source, client, notices, timing, spillDirectory };
 }
 
+/** Whose requests are somebody's who waits. */
+export const notBulk = (): boolean => false;
+
 /** A signal that never fires. */
 export const never: AbortSignal = new AbortController().signal;
 
 /** Finds the blob and opens a reader for it. */
-export async function openBlob(source: Source, bytes: Uint8Array, size: number = bytes.length): Promise<BlobReader> {
+export async function openBlob(
+  source: Source,
+  bytes: Uint8Array,
+  size: number = bytes.length,
+  isBulk: () => boolean = notBulk,
+): Promise<BlobReader> {
   const access = await source.locateBlob(descriptorOf(bytes, size), never);
   if (access.kind !== 'remote') throw new Error('not remote');
-  return access.openReader();
+  return access.openReader(isBulk);
 }
 
 function descriptorOf(bytes: Uint8Array, size: number = bytes.length): Descriptor {
