@@ -65,9 +65,9 @@ function platformName({ platform }: Pick<PullSettings, 'platform'>): string {
   return platform === 'any' ? 'any' : formatPlatform(platform);
 }
 
-/** Concurrent pulls that would do the same, to the last setting, are one. */
+/** Concurrent pulls that would do the same are one; how much they may cost is each one's own affair (registry R119). */
 export function flightKey({ key, location, stat, settings, reference }: Pull): string {
-  const { signal: _signal, onEvent: _onEvent, credentials, ...rest } = settings;
+  const { signal: _signal, onEvent: _onEvent, priority: _priority, budget: _budget, credentials, ...rest } = settings;
   return JSON.stringify([key, formatReference(reference), location.layers, stat, callerOf(credentials), rest]);
 }
 

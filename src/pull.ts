@@ -11,7 +11,7 @@ import { readAuthorities } from './source/registry/tls.js';
 import { resolveImage } from './source/resolve.js';
 import type { Source } from './source/source.js';
 import type { Lookup, PulledImage } from './store/types.js';
-import { distinctLayers, transferLayers } from './transfer/transfer.js';
+import { distinctLayers, isAbove, transferLayers } from './transfer/transfer.js';
 
 /**
  * The main path: look in the store → open the source → resolve → transfer the layers that are missing → complete their
@@ -20,13 +20,20 @@ import { distinctLayers, transferLayers } from './transfer/transfer.js';
  */
 export async function pull(context: PullContext, reference: Reference, settings: PullSettings): Promise<PulledImage> {
   const prepared = await preparePull(context, reference, settings);
-  const waiter = { signal: settings.signal, events: listenersOf(context, settings) };
-  return context.imageFlights.share(flightKey(prepared), waiter, async ({ events, signal }) => {
+  const { budget } = settings;
+  const waiter = {
+    signal: settings.signal,
+    events: listenersOf(context, settings),
+    isBulk: () => settings.priority === 'bulk',
+    budget,
+    isAnothers: (error: SluiceError) => isAbove(budget, error),
+  };
+  return context.imageFlights.share(flightKey(prepared), waiter, async ({ events, signal, isBulk }) => {
     const found = await findInStore(prepared, events);
     const isHit = found.kind === 'hit' && !mustAsk(prepared);
     if (isHit && !settings.verifyAccess) return answerHit(found.image, events);
     if (settings.policy === 'never') throw notHere(prepared);
-    await using source = openSource(reference, sourceSettings(prepared, events));
+    await using source = openSource(reference, sourceSettings(prepared, { events, isBulk }));
     if (isHit) {
       await source.checkAccess?.(signal);
       return answerHit(found.image, events);
@@ -36,7 +43,7 @@ export async function pull(context: PullContext, reference: Reference, settings:
     const record = recorder(prepared, events);
     const image = await timed('resolve', record, () => resolve(source, prepared, events, signal));
     await using _lease = await leaseOf(image, prepared, signal);
-    const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal };
+    const transfer = { ...prepared, engine: context.engine, source, image: prepared.key, events, signal, isBulk };
     const layers = await transferLayers(image, transfer);
     const pulled = await timed('commit', record, async () => {
       const composeLinks = await completeImage(image, layers, transfer);
@@ -134,16 +141,15 @@ async function withPolicyHint<T>(ask: () => Promise<T>): Promise<T> {
 /** What a source is opened with. */
 export function sourceSettings(
   { context, settings, key, location }: Pull,
-  events: Events,
+  { events, isBulk }: { readonly events: Events; isBulk(): boolean },
 ): Parameters<typeof openSource>[1] {
-  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, priority, rateFloor, foreignLayers } =
-    settings;
+  const { maxManifestBytes, maxConfigBytes, plainHttp, skipVerify, credentials, rateFloor, foreignLayers } = settings;
   return {
     client: context.client,
     plainHttp,
     tls: { authorities: readAuthorities(settings.tlsCa), skipVerify },
     credentials,
-    priority,
+    isBulk,
     rateFloor,
     foreignLayers,
     caps: { maxManifestBytes, maxConfigBytes, maxTokenBytes: MAX_TOKEN_BYTES },

@@ -73,7 +73,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/source/registry/credentials/credential',
     'src/source/registry/credentials/parse-credentials',
   ],
-  'src/flights': ['src/errors', 'src/events'],
+  'src/flights': ['src/errors', 'src/events', 'src/transfer/protocol'],
   'src/events': ['src/errors', 'src/spans'],
   'src/spans': [],
   'src/errors': [],

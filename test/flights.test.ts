@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Events, type SluiceEvent } from '../src/events.js';
-import { createFlights, type Flight } from '../src/flights.js';
+import { SluiceError } from '../src/errors.js';
+import { createFlights, type Flight, type Waiter } from '../src/flights.js';
+import { parsePullOptions } from '../src/options.js';
 
 /** Work that the test ends, counting how often it was started. */
 function controlledWork(): {
@@ -23,9 +25,15 @@ function controlledWork(): {
   };
 }
 
-const waiter = (signal?: AbortSignal): { signal: AbortSignal | undefined; events: Events } => ({
+const { budget: BUDGET } = parsePullOptions({});
+
+const waiter = (signal?: AbortSignal, more: Partial<Waiter> = {}): Waiter => ({
   signal,
   events: new Events(),
+  isBulk: () => false,
+  budget: BUDGET,
+  isAnothers: () => false,
+  ...more,
 });
 
 test('calls with one key share one run and its result, other keys run for themselves', async () => {
@@ -148,6 +156,54 @@ test('events of the flight reach every waiter until it leaves', async () => {
   await staying;
   emit('3');
   assert.deepEqual(seen, ['leaving 1', 'staying 1', 'staying 2']);
+});
+
+test('registry R75 a flight is bulk as long as all who wait are', async () => {
+  const flights = createFlights<string>();
+  const { flights: started, work, finish } = controlledWork();
+  const bulk = flights.share('a', waiter(undefined, { isBulk: () => true }), work);
+  assert.equal(started[0]?.isBulk(), true);
+  const stop = new AbortController();
+  const leaving = flights.share('a', waiter(stop.signal), work);
+  assert.equal(started[0]?.isBulk(), false);
+  stop.abort();
+  await assert.rejects(leaving, { code: 'ABORTED' });
+  assert.equal(started[0]?.isBulk(), true);
+  finish('done');
+  assert.equal(await bulk, 'done');
+});
+
+test('registry R119 a call joins a flight only when none of its limits is above the call’s own', async () => {
+  const flights = createFlights<string>();
+  const { flights: started, work, finish } = controlledWork();
+  const limited = (maxEntries: number, maxFileBytes: number): Promise<string> =>
+    flights.share('a', waiter(undefined, { budget: { ...BUDGET, maxEntries, maxFileBytes } }), work);
+  const first = [limited(10, 10), limited(10, 10), limited(11, 10), limited(10, 99)];
+  assert.equal(started.length, 1);
+  finish('first');
+  const second = [limited(9, 10), limited(9, 11)];
+  assert.equal(started.length, 2);
+  finish('second');
+  const third = limited(99, 9);
+  assert.equal(started.length, 3);
+  finish('third');
+  assert.deepEqual(await Promise.all(first), ['first', 'first', 'first', 'first']);
+  assert.deepEqual(await Promise.all([...second, third]), ['second', 'second', 'third']);
+});
+
+test('registry R119 the failure of what another call started ends no call that it does not concern', async () => {
+  const flights = createFlights<string>();
+  const { flights: started, work, fail, finish } = controlledWork();
+  const isAnothers = (error: SluiceError): boolean => error.code === 'ACCESS_DENIED';
+  const first = flights.share('a', waiter(undefined, { isAnothers }), work);
+  const joined = flights.share('a', waiter(undefined, { isAnothers }), work);
+  const concerned = flights.share('a', waiter(), work);
+  fail(new SluiceError('ACCESS_DENIED', 'not you'));
+  await assert.rejects(first, { code: 'ACCESS_DENIED' });
+  await assert.rejects(concerned, { code: 'ACCESS_DENIED' });
+  assert.equal(started.length, 2);
+  finish('by itself');
+  assert.equal(await joined, 'by itself');
 });
 
 test('a hundred waiters print no warning', async (t) => {

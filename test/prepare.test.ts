@@ -45,14 +45,14 @@ for (const [options, facts, stat] of FORMS) {
   });
 }
 
-test('calls that differ in any setting but listener and signal fly apart', async () => {
+test('registry R119 calls that differ in any setting but listener, signal, priority and budget fly apart', async () => {
   const key = async (options: PullOptions): Promise<string> => flightKey(await prepare(options));
   const plain = await key({});
   assert.equal(await key({ onEvent: () => undefined, signal: new AbortController().signal }), plain);
+  assert.equal(await key({ priority: 'bulk', budget: { maxEntries: 1 } }), plain);
   const others: readonly PullOptions[] = [
     { privilegedXattrs: true },
     { statFormat: 'libkrun' },
-    { budget: { maxEntries: 1 } },
     { decoder: 'pako' },
     { sync: false },
     { platform: 'any' },

@@ -25,7 +25,7 @@ async function send(way: string, total: number): Promise<number> {
 async function feedRing(ring: ReturnType<typeof createRing>, total: number): Promise<void> {
   const chunk = new Uint8Array(CHUNK_BYTES);
   for (let at = 0; at < total; at += CHUNK_BYTES) {
-    await ring.waitForRoom(at + CHUNK_BYTES);
+    await ring.waitForRoom(() => at + CHUNK_BYTES);
     ring.write(at, chunk);
     ring.publish(at + CHUNK_BYTES);
   }

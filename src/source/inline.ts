@@ -33,7 +33,9 @@ async function locateLayer(source: Source, descriptor: Descriptor, signal: Abort
   const isForeign = kindOfLayer(descriptor.mediaType)?.isForeign ?? false;
   if (!isForeign) return source.locateBlob(descriptor, signal);
   const access = await namingForeign(descriptor, () => source.locateBlob(descriptor, signal));
-  return access.kind === 'file' ? access : { kind: 'remote', openReader: () => openForeignReader(access, descriptor) };
+  return access.kind === 'file'
+    ? access
+    : { kind: 'remote', openReader: (isBulk) => openForeignReader(access.openReader(isBulk), descriptor) };
 }
 
 function openInlineReader(bytes: Uint8Array): BlobReader {
@@ -46,10 +48,10 @@ function openInlineReader(bytes: Uint8Array): BlobReader {
   };
 }
 
-function openForeignReader(access: BlobAccess & { kind: 'remote' }, descriptor: Descriptor): BlobReader {
-  const reader = access.openReader();
+function openForeignReader(reader: BlobReader, descriptor: Descriptor): BlobReader {
   return {
     read: (offset, length, sink, signal) => namingForeign(descriptor, () => reader.read(offset, length, sink, signal)),
+    setbacks: () => reader.setbacks?.() ?? 0,
     close: () => reader.close(),
   };
 }

@@ -20,6 +20,8 @@ export interface BlobReader {
    * @throws SluiceError by registry §12; ABORTED when the signal fires
    */
   read(offset: number, length: number, sink: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
+  /** How often the source asked for patience or broke off, so far; absent where neither happens. */
+  setbacks?(): number;
   /** Ends all requests under way and frees what was spilled. */
   close(): Promise<void>;
 }
@@ -27,7 +29,11 @@ export interface BlobReader {
 /** Where a worker or the transfer gets a blob's bytes. */
 export type BlobAccess =
   | { readonly kind: 'file'; readonly path: string; readonly offset: number; readonly length: number }
-  | { readonly kind: 'remote'; openReader(): BlobReader };
+  | {
+      readonly kind: 'remote';
+      /** @param isBulk whether others go first at this moment (registry R75) */
+      openReader(isBulk: () => boolean): BlobReader;
+    };
 
 /**
  * Where images come from. A source kind implements this small core; resolving an image, verifying documents, feeding

@@ -8,7 +8,9 @@ const TAIL = 1;
 const STATE = 2;
 /** Counts what the producer did: the word the consumer sleeps on, so that neither bytes nor the end are missed. */
 const PRODUCED = 3;
-const WORDS = 4;
+/** Microseconds that the consumer has waited. */
+const WAITED = 4;
+const WORDS = 5;
 const HEADER_BYTES = 64;
 
 /** A state of 0 means open. */
@@ -19,10 +21,13 @@ export interface RingProducer {
   readonly buffer: SharedArrayBuffer;
   readonly capacity: number;
   /**
-   * Resolves as soon as the stream's bytes up to position `end` have room.
+   * Resolves as soon as the stream's bytes up to a position have room.
+   * @param end asked again whenever something was read
    * @returns false when the ring is aborted
    */
-  readonly waitForRoom: (end: number) => Promise<boolean>;
+  readonly waitForRoom: (end: () => number) => Promise<boolean>;
+  /** How long the consumer has waited for bytes, modulo 2³² microseconds. */
+  readonly waitedUs: () => number;
   /** Copies bytes to their place; there must be room for them, see {@link waitForRoom}. @param position in the stream */
   readonly write: (position: number, chunk: Uint8Array) => void;
   /** Lets the consumer read everything before `position`. */
@@ -62,11 +67,12 @@ export function createRing(capacity: number): RingProducer {
         if (Atomics.load(words, STATE) === ABORTED) return false;
         const tail = Atomics.load(words, TAIL);
         const unread = (Atomics.load(words, HEAD) - tail) >>> 0;
-        if (end - (published - unread) <= capacity) return true;
+        if (end() - (published - unread) <= capacity) return true;
         const wait = Atomics.waitAsync(words, TAIL, tail);
         if (wait.async) await wait.value;
       }
     },
+    waitedUs: () => Atomics.load(words, WAITED) >>> 0,
     write: (position, chunk) => {
       const start = position % capacity;
       const first = Math.min(chunk.length, capacity - start);
@@ -96,7 +102,9 @@ export function openRing(buffer: SharedArrayBuffer): RingConsumer {
         const used = (Atomics.load(words, HEAD) - Atomics.load(words, TAIL)) >>> 0;
         if (used > 0) return bytes.subarray(at, Math.min(at + used, bytes.length));
         if (state === ENDED) return null;
+        const begun = performance.now();
         Atomics.wait(words, PRODUCED, produced);
+        Atomics.add(words, WAITED, Math.round((performance.now() - begun) * 1000));
       }
     },
     consume: (length) => {

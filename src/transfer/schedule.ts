@@ -5,9 +5,10 @@ import type { Pipeline } from './protocol.js';
 export interface Schedule {
   /**
    * Tells of a layer that is to be extracted, before its turn is asked for: what is still to do decides (auto).
-   * @param options `goesFirst` for work that is no layer, and that waits for none; `isBulk` for what waits for all others
+   * @param options `goesFirst` for work that is no layer, and that waits for none; `isBulk` for what waits for all others, asked
+   * whenever a thread is free
    */
-  announce(sizeBytes: number, options?: { readonly goesFirst?: boolean; readonly isBulk?: boolean }): Announced;
+  announce(sizeBytes: number, options?: { readonly goesFirst?: boolean; readonly isBulk?: () => boolean }): Announced;
 }
 
 export interface Announced {
@@ -35,7 +36,7 @@ const SPLIT_COST = 1.1;
 interface Layer {
   readonly sizeBytes: number;
   readonly goesFirst: boolean;
-  readonly isBulk: boolean;
+  readonly isBulk: () => boolean;
   state: 'announced' | 'waiting' | 'running' | 'gone';
   threads: number;
   done: () => number;
@@ -71,11 +72,15 @@ export function createSchedule(jobs: number, cores: number): Schedule {
     return { pipeline, follow: (done) => void (layer.done = done) };
   };
   const startNext = (): void => {
-    if (inState('running').length < jobs) waiters.shift()?.start();
+    const [first] = waiters;
+    if (inState('running').length >= jobs || first === undefined) return;
+    const next = waiters.reduce((best, waiter) => (isBefore(waiter.layer, best.layer) ? waiter : best), first);
+    waiters.splice(waiters.indexOf(next), 1);
+    next.start();
   };
 
   return {
-    announce(sizeBytes, { goesFirst = false, isBulk = false } = {}) {
+    announce(sizeBytes, { goesFirst = false, isBulk = () => false } = {}) {
       const layer: Layer = { sizeBytes, goesFirst, isBulk, state: 'announced', threads: 0, done: () => 0 };
       layers.add(layer);
       return {
@@ -96,8 +101,7 @@ export function createSchedule(jobs: number, cores: number): Schedule {
               reject(aborted());
             };
             signal.addEventListener('abort', abandon, { once: true });
-            const after = waiters.findIndex(({ layer: other }) => isBefore(layer, other));
-            waiters.splice(after < 0 ? waiters.length : after, 0, waiter);
+            waiters.push(waiter);
           });
         },
         leave() {
@@ -113,7 +117,8 @@ export function createSchedule(jobs: number, cores: number): Schedule {
 
 function isBefore(a: Layer, b: Layer): boolean {
   if (a.goesFirst !== b.goesFirst) return a.goesFirst;
-  return a.isBulk === b.isBulk ? a.sizeBytes > b.sizeBytes : b.isBulk;
+  const isBulk = a.isBulk();
+  return isBulk === b.isBulk() ? a.sizeBytes > b.sizeBytes : !isBulk;
 }
 
 function aborted(): SluiceError {

@@ -1,4 +1,4 @@
-import { SluiceError } from '../errors.js';
+import { type ErrorCode, SluiceError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Flights } from '../flights.js';
 import type { ImageLayer, ResolvedImage } from '../oci/manifest.js';
@@ -8,7 +8,7 @@ import type { LayersLocation, Staging, Store, StoredLayer, WantedLayer } from '.
 import { startExtraction, type Extraction } from './extraction.js';
 import { feedRing } from './feed.js';
 import type { Pool } from './pool.js';
-import type { LayerFacts, Outcome, PartialBlob, StatFormat } from './protocol.js';
+import type { Budget, LayerFacts, Outcome, PartialBlob, StatFormat } from './protocol.js';
 import { createRing, type RingProducer } from './ring.js';
 import type { Announced, Schedule, Turn } from './schedule.js';
 import { timed, type Span } from '../spans.js';
@@ -43,6 +43,8 @@ export interface Transfer {
   readonly image: string;
   readonly events: Events;
   readonly signal: AbortSignal;
+  /** Whether others go first at this moment (registry R75). */
+  isBulk(): boolean;
 }
 
 /** A transfer and what its layers share. */
@@ -66,7 +68,7 @@ export async function transferLayers(image: ResolvedImage, transfer: Transfer): 
   const largestFirst = distinctLayers(image).toSorted((a, b) => b.descriptor.size - a.descriptor.size);
   const results = await Promise.allSettled(
     largestFirst.map(async (layer) => {
-      const announced = transfer.engine.schedule.announce(layer.descriptor.size, { isBulk: isBulk(transfer) });
+      const announced = transfer.engine.schedule.announce(layer.descriptor.size, { isBulk: transfer.isBulk });
       try {
         return await bringLayer(layer, announced, running);
       } catch (error) {
@@ -92,7 +94,7 @@ export function distinctLayers(image: ResolvedImage): readonly ImageLayer[] {
 }
 
 async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Running): Promise<StoredLayer> {
-  const { engine, location, stat, image, events, signal, settings } = transfer;
+  const { engine, location, stat, image, events, signal, settings, isBulk } = transfer;
   const { digest } = layer.descriptor;
   const wanted = wantedOf(layer);
   const present = await engine.store.findLayer(wanted, location, stat);
@@ -105,7 +107,6 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
     digest,
     layer.diffId,
     stat,
-    settings.budget,
     settings.decoder,
     settings.pipeline,
     settings.privilegedXattrs,
@@ -114,10 +115,18 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
     settings.keepPartial,
   ]);
   announced.leave();
-  return engine.layerFlights.share(key, { signal, events }, async (flight) => {
-    const ours = engine.schedule.announce(wanted.packedBytes, { isBulk: isBulk(transfer) });
+  const { budget } = settings;
+  const waiter = {
+    signal,
+    events,
+    isBulk,
+    budget,
+    isAnothers: (error: SluiceError) => isOfSource(error) || isAbove(budget, error),
+  };
+  return engine.layerFlights.share(key, waiter, async (flight) => {
+    const ours = engine.schedule.announce(wanted.packedBytes, { isBulk: flight.isBulk });
     try {
-      return await fetchLayer(layer, wanted, ours, { ...transfer, events: flight.events, signal: flight.signal });
+      return await fetchLayer(layer, wanted, ours, { ...transfer, ...flight });
     } catch (error) {
       const failure = error instanceof SluiceError ? error.with({ layer: digest, image }) : error;
       if (failure instanceof SluiceError) {
@@ -130,8 +139,16 @@ async function bringLayer(layer: ImageLayer, announced: Announced, transfer: Run
   });
 }
 
-function isBulk({ settings }: Transfer): boolean {
-  return settings.priority === 'bulk';
+/** What one pull's source or its end brings about, another's need not meet. */
+function isOfSource({ code, detail }: SluiceError): boolean {
+  return OF_SOURCE.has(code) || detail.host !== undefined;
+}
+
+const OF_SOURCE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ABORTED', 'DIGEST_MISMATCH', 'SIZE_MISMATCH']);
+
+/** Whether a limit was passed that the budget's own is above. */
+export function isAbove(budget: Budget, { code, detail: { limit } }: SluiceError): boolean {
+  return code === 'BUDGET_EXCEEDED' && limit !== undefined && (budget[limit.option as keyof Budget] ?? 0) > limit.value;
 }
 
 function wantedOf({ descriptor, diffId }: ImageLayer): WantedLayer {
@@ -238,7 +255,13 @@ async function extractFrom(
   const endProgress = reportProgress(extraction, layer, transfer);
   try {
     if (!ring || access.kind !== 'remote') return factsOf(await extraction.outcome, layer, transfer);
-    return await feedWhile(extraction.outcome, ring, readerFrom(access.openReader(), partial), layer, transfer);
+    return await feedWhile(
+      extraction.outcome,
+      ring,
+      readerFrom(access.openReader(transfer.isBulk), partial),
+      layer,
+      transfer,
+    );
   } finally {
     endProgress();
     signal.removeEventListener('abort', abort);
@@ -252,7 +275,7 @@ function readerFrom(
 ): { readonly reader: BlobReader; readonly start: number } {
   const start = partial?.length ?? 0;
   const read: BlobReader['read'] = (offset, length, sink, signal) => reader.read(start + offset, length, sink, signal);
-  return { reader: { read, close: () => reader.close() }, start };
+  return { reader: { read, setbacks: () => reader.setbacks?.() ?? 0, close: () => reader.close() }, start };
 }
 
 /** Feeds the ring while the worker empties it; whoever fails first ends the other. */

@@ -88,9 +88,10 @@ async function bringLayers(image: StoredImage, verifying: Verifying): Promise<vo
   await using _lease = await engine.store.lease([image.manifestDigest, ...digests], location, signal);
   const events = new Events();
   events.subscribe((event) => context.events.forward(event));
-  await using source = openSource(reference, sourceSettings(prepared, events));
+  const isBulk = (): boolean => true;
+  await using source = openSource(reference, sourceSettings(prepared, { events, isBulk }));
   const stat = prepared.stat === 'sidecar' ? prepared.stat : (image.stat ?? prepared.stat);
-  const transfer = { ...prepared, stat, engine, source, image: prepared.key, events, signal };
+  const transfer = { ...prepared, stat, engine, source, image: prepared.key, events, signal, isBulk };
   await completeImage(resolved, await transferLayers(resolved, transfer), transfer);
 }
 

@@ -2,56 +2,59 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Cleanup } from './temporary.js';
 
-/** Stands before a server on 127.0.0.1 and counts what the server sends. */
+/** Stands before a server on 127.0.0.1, counts what the server sends, and breaks connections in the middle of it. */
 export interface CountingProxy {
   readonly host: string;
   readonly bytes: number;
-  /** Resolves when so many bytes have passed. */
-  hasPassed(bytes: number): Promise<void>;
+  /** The `Range` headers of requests, in order. */
+  readonly ranges: readonly string[];
+  /**
+   * Resolves when so many bytes have passed. From then on nothing passes, and new connections wait: how long the server is
+   * away is no matter of the client's.
+   */
+  standStillAfter(bytes: number): Promise<void>;
+  /** Resets the connections that there are, loses what is on its way, and lets new ones through. */
+  cut(): void;
 }
 
-/**
- * Where the server refuses a connection, the client's waits until the server is back: how long that takes is no matter of
- * the client's then.
- * @param isBack resolves when the server listens again
- */
-export async function startCountingProxy(
-  t: Cleanup,
-  port: number,
-  isBack: () => Promise<void>,
-): Promise<CountingProxy> {
-  const sockets = new Set<Socket>();
-  const waiting: { readonly bytes: number; readonly resolve: () => void }[] = [];
+export async function startCountingProxy(t: Cleanup, port: number): Promise<CountingProxy> {
+  const clients = new Set<Socket>();
+  const servers = new Set<Socket>();
+  const waiting = new Set<Socket>();
+  const ranges: string[] = [];
   let bytes = 0;
-  const keep = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  let limit = { bytes: Number.POSITIVE_INFINITY, reach: (): void => undefined };
+  const isStill = (): boolean => bytes >= limit.bytes;
+  const keep = (socket: Socket, among: Set<Socket>): void => {
+    among.add(socket);
+    socket.on('error', () => undefined).on('close', () => among.delete(socket));
   };
   const forward = (client: Socket): void => {
     const server = connect(port, '127.0.0.1');
-    keep(server);
-    server.once('connect', () => {
-      client.pipe(server);
-      server.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        for (const { resolve } of waiting.filter((one) => one.bytes <= bytes)) resolve();
-        if (!client.write(chunk)) server.pause();
-      });
-      client.on('drain', () => server.resume());
-      server.on('close', () => client.end());
-      client.on('close', () => server.destroy());
+    keep(server, servers);
+    client.on('data', (chunk: Buffer) => {
+      for (const [, range] of chunk.toString('latin1').matchAll(/^range: (.*)\r$/gim)) ranges.push(range!);
+      server.write(chunk);
     });
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') void isBack().then(() => forward(client));
+    server.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (!client.write(chunk)) server.pause();
+      if (!isStill()) return;
+      for (const each of servers) each.pause();
+      limit.reach();
     });
+    client.on('drain', () => isStill() || server.resume());
+    server.on('close', () => client.end());
+    client.on('close', () => server.destroy());
   };
   const listener = createServer((client) => {
-    keep(client);
-    forward(client);
+    keep(client, clients);
+    if (isStill()) waiting.add(client);
+    else forward(client);
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   t.after(() => {
-    for (const socket of sockets) socket.destroy();
+    for (const socket of [...clients, ...servers]) socket.destroy();
     listener.close();
   });
   return {
@@ -59,6 +62,17 @@ export async function startCountingProxy(
     get bytes() {
       return bytes;
     },
-    hasPassed: (wanted) => new Promise((resolve) => waiting.push({ bytes: wanted, resolve })),
+    ranges,
+    standStillAfter: (wanted) =>
+      new Promise((resolve) => {
+        limit = { bytes: wanted, reach: resolve };
+      }),
+    cut: () => {
+      limit = { bytes: Number.POSITIVE_INFINITY, reach: () => undefined };
+      for (const socket of servers) socket.destroy();
+      for (const client of clients) if (!waiting.has(client)) client.resetAndDestroy();
+      for (const client of waiting) if (clients.has(client)) forward(client);
+      waiting.clear();
+    },
   };
 }

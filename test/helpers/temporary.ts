@@ -48,8 +48,9 @@ const isIsolated = (name: string): boolean =>
   ISOLATED.includes(name) || /^(XDG_|SLUICE_)/.test(name) || /^(https?|all|no|ftp)_proxy$/i.test(name);
 
 /**
- * An environment in which nothing points at the real user's files: HOME is `home`, and DOCKER_CONFIG,
- * REGISTRY_AUTH_FILE, `XDG_*`, `*_PROXY`, `SLUICE_*`, MICROSANDBOX_HOME and OCI_REGISTRY_DOMAIN are unset.
+ * An environment in which nothing points at the real user's files: HOME is `home`, XDG_RUNTIME_DIR a directory in it that is
+ * not there (unset, it would be one of the machine), and DOCKER_CONFIG, REGISTRY_AUTH_FILE, the other `XDG_*`, `*_PROXY`,
+ * `SLUICE_*`, MICROSANDBOX_HOME and OCI_REGISTRY_DOMAIN are unset.
  * @param variables set on top; undefined unsets
  */
 export function isolatedEnvironment(
@@ -57,7 +58,8 @@ export function isolatedEnvironment(
   variables: Readonly<Record<string, string | undefined>> = {},
 ): Record<string, string> {
   const kept = Object.entries(process.env).filter(([name]) => !isIsolated(name));
-  const wanted = Object.entries({ ...Object.fromEntries(kept), HOME: home, ...variables });
+  const own = { HOME: home, XDG_RUNTIME_DIR: join(home, 'runtime') };
+  const wanted = Object.entries({ ...Object.fromEntries(kept), ...own, ...variables });
   return Object.fromEntries(wanted.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 

@@ -24,14 +24,15 @@ test(
     });
     const registry = await startDockerRegistry(t);
     await pushImage(registry.url, { repository: 'a/b', tag: '1', image });
-    let isBack = Promise.resolve();
-    const proxy = await startCountingProxy(t, Number(new URL(registry.url).port), () => isBack);
-    const sluice = await openSluice(t, { home: join(temporaryDirectory(t), 'home'), jobs: 1 });
+    const proxy = await startCountingProxy(t, Number(new URL(registry.url).port));
+    const sluice = await openSluice(t, { home: join(temporaryDirectory(t, 'sluice-home'), 'home'), jobs: 1 });
     const pulling = sluice.pull(`${proxy.host}/a/b:1`, { sync: false });
-    for (const at of [50 * MIB, 120 * MIB]) {
-      await proxy.hasPassed(at);
-      isBack = registry.stop().then(() => registry.restart());
-      await isBack;
+    const restarts = [50 * MIB, 120 * MIB];
+    for (const at of restarts) {
+      await proxy.standStillAfter(at);
+      await registry.stop();
+      await registry.restart();
+      proxy.cut();
     }
     const pulled = await pulling;
     const [stored] = pulled.layers;
@@ -39,5 +40,11 @@ test(
     const size = image.layers[0]!.bytes.length;
     assert.ok(proxy.bytes >= size);
     assert.ok(proxy.bytes <= size * 1.01, `${proxy.bytes - size} bytes more than the layer has`);
+    assert.ok(resumedIn(proxy.ranges) >= restarts.length, 'each restart broke a body in its middle');
   },
 );
+
+/** Ranges that end where an earlier one does, and begin later. */
+function resumedIn(ranges: readonly string[]): number {
+  return ranges.length - new Set(ranges.map((range) => range.split('-')[1])).size;
+}

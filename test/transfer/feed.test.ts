@@ -4,6 +4,7 @@ import { SluiceError } from '../../src/errors.js';
 import type { BlobReader } from '../../src/source/source.js';
 import { createRandom } from '../../src/testing/index.js';
 import { feedRing } from '../../src/transfer/feed.js';
+import type { RangeState, RangeWindow } from '../../src/transfer/range-window.js';
 import { createRing, openRing, type RingProducer } from '../../src/transfer/ring.js';
 
 const BYTES = createRandom(9).bytes(10_000);
@@ -125,6 +126,52 @@ for (const capacity of [1, 2, 3, 7, 100, 101]) {
     assert.equal(consumer.read(), null);
   });
 }
+
+test('registry R86 more ranges at once are shorter, so that the ring holds them all', async () => {
+  const ring = createRing(240);
+  const consumer = openRing(ring.buffer);
+  const reader = fakeReader();
+  let size = 2;
+  const states: RangeState[] = [];
+  const window: RangeWindow = {
+    get size() {
+      return size;
+    },
+    update: (state) => void states.push(state),
+  };
+  const fed = feedRing(ring, { ...reader, setbacks: () => 7 }, 1000, NEVER, window);
+  const [first, second] = [await reader.range(0), await reader.range(1)];
+  first.send(30);
+  assert.deepEqual(states, [{ waitedMs: 0, areAllArriving: false, setbacks: 7 }]);
+  second.send(10);
+  assert.equal(states[1]?.areAllArriving, true, 'each of two has bytes');
+  size = 3;
+  first.send(50);
+  assert.equal(states[2]?.areAllArriving, false, 'and a third may be asked for');
+  assert.equal(drain(ring, consumer).length, 80);
+  const third = await reader.range(2);
+  assert.deepEqual([third.offset, third.length], [240, 80], 'as soon as so short a one has room');
+  for (const range of [first, second, third]) {
+    range.send();
+    range.finish();
+  }
+  size = 2;
+  assert.equal(drain(ring, consumer).length, 240);
+  const fourth = await reader.range(3);
+  assert.deepEqual([fourth.offset, fourth.length], [320, 120]);
+  const words = new Int32Array(ring.buffer, 0, 5);
+  words[4] = 2_500_000;
+  fourth.send(1);
+  assert.equal(states.at(-1)?.waitedMs, 2500);
+  words[4] = -1;
+  fourth.send(1);
+  words[4] = 999;
+  fourth.send(1);
+  assert.equal(states.at(-1)?.waitedMs, (2 ** 32 + 999) / 1000, 'though the count of the ring has begun anew');
+  assert.ok(states.at(-1)?.areAllArriving === false);
+  reader.ranges.at(-1)?.fail(new SluiceError('BLOB_INCOMPLETE', 'broken off'));
+  await assert.rejects(fed, { code: 'BLOB_INCOMPLETE' });
+});
 
 test('a blob that fits the ring is asked for in two ranges at once, and ended when it is read', async () => {
   const ring = createRing(200);

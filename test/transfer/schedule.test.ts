@@ -134,7 +134,7 @@ test('registry R75 layers of bulk imports wait for all others', async () => {
     ['interactive', 5],
     ['interactive', 7],
   ].map(async ([kind, size]) => {
-    const layer = schedule.announce(Number(size), { isBulk: kind === 'bulk' });
+    const layer = schedule.announce(Number(size), { isBulk: () => kind === 'bulk' });
     await layer.waitForTurn('auto', NEVER);
     started.push(`${kind} ${size}`);
     layer.leave();
@@ -142,4 +142,21 @@ test('registry R75 layers of bulk imports wait for all others', async () => {
   running.leave();
   await Promise.all(all);
   assert.deepEqual(started, ['interactive 7', 'interactive 5', 'bulk 100', 'bulk 9']);
+});
+
+test('registry R75 a layer that somebody waits for all of a sudden goes before those of imports', async () => {
+  const schedule = createSchedule(1, 2);
+  const running = await begin(schedule, 1);
+  const started: number[] = [];
+  const bulk = new Set([5, 9]);
+  const all = [9, 5].map(async (size) => {
+    const layer = schedule.announce(size, { isBulk: () => bulk.has(size) });
+    await layer.waitForTurn('auto', NEVER);
+    started.push(size);
+    layer.leave();
+  });
+  bulk.delete(5);
+  running.leave();
+  await Promise.all(all);
+  assert.deepEqual(started, [5, 9]);
 });

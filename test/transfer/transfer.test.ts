@@ -157,6 +157,7 @@ async function openLab(t: TestContext, jobs = 2): Promise<Lab> {
         source,
         location,
         stat,
+        isBulk: () => false,
         settings: parsePullOptions({ sync: false, pipeline: pipelines.get(t) ?? 'auto', ...options }),
         image: 'test.example/image:1',
         events: emitter,

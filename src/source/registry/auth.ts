@@ -5,6 +5,7 @@ import type { CredentialQuery, FoundCredential } from './credentials/find-creden
 import { chooseDemand, type Demand, type DemandMemory, type Refusal } from './demand.js';
 import { isNamedHost, type Endpoint } from './hosts.js';
 import { type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
+import type { Order } from './limits.js';
 import { type Asked, doingOf, statusError } from './status.js';
 import type { Timing } from './timing.js';
 import type { TokenCache } from './token.js';
@@ -23,6 +24,7 @@ export interface AuthOptions {
   readonly tokenCap: BodyCap;
   readonly plainHttp: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly order: Order | undefined;
   readonly timing: Timing;
   notice(level: 'warn', message: string): void;
 }

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../errors.js';
 import { orAborted } from '../abort.js';
 import type { Dispatch, HttpRequest, Receive, ReplyHead } from './http.js';
 import type { Order } from './limits.js';
@@ -72,7 +73,7 @@ export function createBlobRequest(options: BlobRequestOptions): BlobRequest {
     try {
       return { head: await dispatch(request, noteTarget, signal), target };
     } catch (error) {
-      if (kept === used && !signal.aborted) kept = null;
+      if (kept === used && !isAbort(error)) kept = null;
       throw error;
     }
   };
@@ -106,4 +107,8 @@ export function createBlobRequest(options: BlobRequestOptions): BlobRequest {
       return true;
     },
   };
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'ABORTED';
 }

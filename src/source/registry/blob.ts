@@ -99,6 +99,11 @@ class RegistryBlobReader implements BlobReader {
     }
   }
 
+  /** Whatever makes a request be tried again counts (R86). */
+  setbacks(): number {
+    return this.#blob.patience.round;
+  }
+
   async close(): Promise<void> {
     const reason = new SluiceError('ABORTED', 'the blob was closed');
     this.#closing.abort(reason);

@@ -117,7 +117,7 @@ async function getOnce(
 }
 
 function requestFor(
-  { endpoint, headers }: Repository,
+  { endpoint, headers, order }: Repository,
   request: Pick<HttpRequest, 'method' | 'url' | 'wanted'>,
   more: Readonly<Record<string, string>> = {},
 ): HttpRequest {
@@ -128,6 +128,7 @@ function requestFor(
     headers: { ...headers, accept, ...more },
     host: endpoint.name,
     guard: 'any',
+    ...(order && { order }),
   };
 }
 

@@ -2,7 +2,8 @@ import { onAbort, abortError } from '../abort.js';
 
 /** Who comes before whom (R75). */
 export interface Order {
-  readonly priority: 'interactive' | 'bulk';
+  /** Whether others go first; may change while it waits. */
+  isBulk(): boolean;
   /** Requests of one image take turns with those of others. */
   readonly image: string;
   readonly sizeBytes: number;
@@ -25,7 +26,7 @@ interface Waiter {
   admit(): void;
 }
 
-const NO_ORDER: Order = { priority: 'interactive', image: '', sizeBytes: 0 };
+const NO_ORDER: Order = { isBulk: () => false, image: '', sizeBytes: 0 };
 const MOST_IMAGES = 1000;
 
 /** @param perKey may change from time to time, but is never below 1 */
@@ -39,7 +40,8 @@ export function createGate(perKey: (key: string) => number, overall: number): Ga
 
   const fits = (key: string): boolean => total < overall && (inside.get(key) ?? 0) < perKey(key);
   const isBefore = (a: Waiter, b: Waiter): boolean => {
-    if (a.order.priority !== b.order.priority) return a.order.priority === 'interactive';
+    const isBulk = a.order.isBulk();
+    if (isBulk !== b.order.isBulk()) return !isBulk;
     const [turnOfA, turnOfB] = [served.get(a.order.image) ?? 0, served.get(b.order.image) ?? 0];
     if (turnOfA !== turnOfB) return turnOfA < turnOfB;
     return a.order.sizeBytes > b.order.sizeBytes;

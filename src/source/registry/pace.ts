@@ -4,14 +4,14 @@ import type { Timing } from './timing.js';
 
 /** How fast the bytes of one blob come, over all its requests (R73). */
 export interface Pace {
-  /** Grows by one when the blob's requests are cut: whoever sees another value than at its begin belongs to them. */
-  readonly cuts: number;
   /** Whether connections that stand proved too slow. */
   readonly isSlow: boolean;
-  /** A body begins; time counts only while one is awaited. */
-  begin(): void;
-  end(): void;
-  /** @throws SluiceError TOO_SLOW when less came than the floor: may pass twice in a row, is final the third time */
+  /**
+   * A body begins; time counts only while one is awaited.
+   * @param cut ends it, with TOO_SLOW, when less came than the floor: may pass twice in a row, is final the third time
+   * @returns to be called when it has ended
+   */
+  begin(cut: (error: SluiceError) => void): () => void;
   arrive(bytes: number): void;
 }
 
@@ -29,29 +29,30 @@ const WINDOW_MS = 30_000;
 const LEAST_BYTES = 1024 * 1024;
 const MOST_SLOW = 3;
 
-/** No timer runs: where no byte arrives at all, the idle timer ends the request (R72). */
 export function createPace({ sizeBytes, floor, blobsInFlight, asked, timing }: PaceOptions): Pace {
-  let bodies = 0;
-  /** Milliseconds with a body awaited, up to `since`. */
+  const isWatched = floor > 0 && sizeBytes > LEAST_BYTES;
+  const bodies = new Set<(error: SluiceError) => void>();
+  /** Milliseconds of the window with a body awaited, up to `since`. */
   let activeMs = 0;
   let since = 0;
-  let windowStart = 0;
   let windowBytes = 0;
   let sharers = 1;
   let slow = 0;
-  let cuts = 0;
+  let disarm = (): void => undefined;
 
-  const active = (): number => activeMs + (bodies > 0 ? timing.monotonic() - since : 0);
-  const judge = (elapsedMs: number): void => {
-    const rate = (windowBytes / elapsedMs) * 1000;
+  const watch = (): void => {
+    since = timing.monotonic();
+    sharers = Math.max(sharers, blobsInFlight.count);
+    if (isWatched) disarm = timing.alarm(WINDOW_MS - activeMs, judge);
+  };
+  const judge = (): void => {
+    const rate = (windowBytes / (activeMs + timing.monotonic() - since)) * 1000;
     const isFastEnough = rate >= floor / sharers;
-    windowStart = active();
-    windowBytes = 0;
-    sharers = 1;
     slow = isFastEnough ? 0 : slow + 1;
+    [activeMs, windowBytes, sharers] = [0, 0, 1];
+    watch();
     if (isFastEnough) return;
-    cuts++;
-    throw tooSlow(rate);
+    for (const cut of bodies) cut(tooSlow(rate));
   };
   const tooSlow = (rate: number): SluiceError =>
     new SluiceError('TOO_SLOW', {
@@ -62,27 +63,25 @@ export function createPace({ sizeBytes, floor, blobsInFlight, asked, timing }: P
     });
 
   return {
-    get cuts() {
-      return cuts;
-    },
     get isSlow() {
       return slow > 0;
     },
-    begin: () => {
-      if (bodies++ > 0) return;
-      since = timing.monotonic();
-      blobsInFlight.count++;
-    },
-    end: () => {
-      if (--bodies > 0) return;
-      activeMs += timing.monotonic() - since;
-      blobsInFlight.count--;
+    begin: (cut) => {
+      bodies.add(cut);
+      if (bodies.size === 1) {
+        blobsInFlight.count++;
+        watch();
+      }
+      return () => {
+        if (!bodies.delete(cut) || bodies.size > 0) return;
+        blobsInFlight.count--;
+        disarm();
+        activeMs += timing.monotonic() - since;
+      };
     },
     arrive: (bytes) => {
       windowBytes += bytes;
       sharers = Math.max(sharers, blobsInFlight.count);
-      const elapsedMs = active() - windowStart;
-      if (floor > 0 && sizeBytes > LEAST_BYTES && elapsedMs >= WINDOW_MS) judge(elapsedMs);
     },
   };
 }

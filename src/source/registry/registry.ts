@@ -5,7 +5,6 @@ import { openBlobReader } from './blob.js';
 import { createBlobRequest } from './blob-request.js';
 import { type DocumentKind, getDocument, peekManifest, promisedDigest } from './documents.js';
 import { foreignUrls, openFirstOf } from './foreign.js';
-import { isNamedHost } from './hosts.js';
 import type { Order } from './limits.js';
 import type { Notice } from './notices.js';
 import { createPace } from './pace.js';
@@ -26,8 +25,8 @@ export interface RegistryOptions extends AccessOptions {
   readonly notice: Notice;
   /** A folder for unlinked files that hold what a registry sends unasked (R79). */
   readonly spillDirectory: string;
-  /** Whether others wait for this pull, or it for them (R75). */
-  readonly priority: Order['priority'];
+  /** Whether this pull lets others go first at this moment (R75). */
+  isBulk(): boolean;
   /** Fewest bytes a second of a blob; 0 for none (R73). */
   readonly rateFloor: number;
   /** Hosts that foreign layers may be read from when the registry lacks them (R117). */
@@ -39,7 +38,10 @@ let images = 0;
 /** The image at a registry; nothing is asked before a method is called. */
 export function openRegistry(reference: RegistryReference, options: RegistryOptions): Source {
   const { caps } = options;
-  const repository = createRepository(reference, { ...options, maxTokenBytes: caps.maxTokenBytes });
+  /** Tells this pull's requests from those of others. */
+  const image = `${reference.host} ${++images}`;
+  const order: Order = { isBulk: () => options.isBulk(), image, sizeBytes: 0 };
+  const repository = createRepository(reference, { ...options, order, maxTokenBytes: caps.maxTokenBytes });
   const { endpoint } = repository;
   const manifest: DocumentKind = {
     asked: 'manifest',
@@ -47,9 +49,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   };
   const config: DocumentKind = { asked: 'config', cap: { option: 'maxConfigBytes', bytes: caps.maxConfigBytes } };
   const readers = new Set<BlobReader>();
-  const image = `${endpoint.origin} ${++images}`;
   noteStandIn(repository);
-  noteUnverified(repository, options);
 
   return {
     peekDigest: async (signal) => {
@@ -82,9 +82,9 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
     locateBlob: async (descriptor) => {
       let opened = 0;
       const urls = [blobUrl(endpoint, descriptor.digest), ...foreignUrls(descriptor, options.foreignLayers)];
-      const openReader = (): BlobReader => {
+      const openReader = (isBulk: () => boolean): BlobReader => {
         // A second reader is the second go at a blob whose digest was wrong: whole, and as it is (R96).
-        const reading = { options, image, isWholeAtOnce: opened++ > 0 };
+        const reading = { options, order: { isBulk, image, sizeBytes: descriptor.size }, isWholeAtOnce: opened++ > 0 };
         const reader = openFirstOf(urls.map((url) => () => openReaderOf(repository, descriptor, { ...reading, url })));
         readers.add(reader);
         return reader;
@@ -103,15 +103,14 @@ interface Reading {
   /** At the registry, or one of the foreign layer's own. */
   readonly url: URL;
   readonly options: RegistryOptions;
-  /** Tells this pull's requests from those of others. */
-  readonly image: string;
+  readonly order: Order;
   readonly isWholeAtOnce: boolean;
 }
 
 function openReaderOf(
   repository: Repository,
   descriptor: Descriptor,
-  { options, image, isWholeAtOnce, url }: Reading,
+  { options, order, isWholeAtOnce, url }: Reading,
 ): BlobReader {
   const { endpoint, client, headers } = repository;
   const { timing, blobsInFlight } = client;
@@ -130,7 +129,7 @@ function openReaderOf(
       headers: { ...headers, accept: '*/*', ...(isWholeAtOnce && { 'cache-control': 'no-transform' }) },
       host,
       guard: isForeign ? 'public' : 'any',
-      order: { priority: options.priority, image, sizeBytes: descriptor.size },
+      order,
       isOnNewConnection: () => pace.isSlow,
     }),
     spillDirectory: options.spillDirectory,
@@ -140,12 +139,6 @@ function openReaderOf(
     noteRangelessHost: () => void client.rangelessOrigins.add(url.origin),
     notice: (message) => repository.notice('debug', message),
   });
-}
-
-function noteUnverified({ endpoint, notice }: Repository, { tls }: RegistryOptions): void {
-  const { host, protocol } = new URL(endpoint.origin);
-  if (protocol !== 'https:' || !isNamedHost(host, tls.skipVerify)) return;
-  notice('warn', `the certificate of ${host} is not verified: whoever is on the way can answer in its place`);
 }
 
 /** Who asks for images of another name's registry hears who answers (R2). */

@@ -5,6 +5,7 @@ import { checkForeign } from './foreign.js';
 import { findCredential } from './credentials/find-credential.js';
 import { chooseEndpoint, type Endpoint, isNamedHost } from './hosts.js';
 import type { Dispatch, Wanted } from './http.js';
+import type { Order } from './limits.js';
 import { type Notice, withNotices } from './notices.js';
 import { withRedirects } from './redirect.js';
 import type { RegistryClient } from './registry-client.js';
@@ -24,12 +25,15 @@ export interface RepositoryOptions extends AccessOptions {
   readonly client: RegistryClient;
   readonly maxTokenBytes: number;
   readonly notice: Notice;
+  /** Of requests for documents; those of a login come first. */
+  readonly order?: Order;
 }
 
 /** One repository of a registry, and the ways to ask it. */
 export interface Repository {
   readonly endpoint: Endpoint;
   readonly client: RegistryClient;
+  readonly order: Order | undefined;
   /** Of every request (R4). */
   readonly headers: Readonly<Record<string, string>>;
   /** Follows redirects and answers challenges. */
@@ -53,6 +57,7 @@ export function createRepository(
   const endpoint = chooseEndpoint(reference, { plainHttp, hasTls });
   const { name, repository } = endpoint;
   const notice = (level: 'debug' | 'info' | 'warn', message: string): void => options.notice(level, message, name);
+  noteUnverified(endpoint, tls, notice);
   const headers = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' };
   const bare = withNotices(withTls(client.dispatch, tls), notice);
   const following = withRedirects(bare, { plainHttp });
@@ -61,6 +66,7 @@ export function createRepository(
   return {
     endpoint,
     client,
+    order: options.order,
     headers,
     authorized: withAuth(following, {
       endpoint,
@@ -73,6 +79,7 @@ export function createRepository(
       tokenCap: { option: 'maxTokenBytes', bytes: options.maxTokenBytes },
       plainHttp,
       headers,
+      order: options.order,
       timing: client.timing,
       notice,
     }),
@@ -81,4 +88,10 @@ export function createRepository(
     asked,
     notice,
   };
+}
+
+function noteUnverified({ origin }: Endpoint, { skipVerify }: TlsPolicy, notice: Repository['notice']): void {
+  const { host, protocol } = new URL(origin);
+  if (protocol !== 'https:' || !isNamedHost(host, skipVerify)) return;
+  notice('warn', `the certificate of ${host} is not verified: whoever is on the way can answer in its place`);
 }

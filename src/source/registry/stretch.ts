@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.js';
+import { onAbort } from '../abort.js';
 import type { BlobReply, BlobRequest } from './blob-request.js';
 import { collectErrorBody } from './body.js';
 import { isPassing } from './classify.js';
@@ -32,9 +33,10 @@ export interface StretchBlob {
 
 /** One request of a stretch. */
 interface Attempt {
-  hasBody: boolean;
-  /** Whether it was cut because the blob as a whole was too slow. */
-  isCutAlong: boolean;
+  /** Its own: what is too slow is cut, and the stretch goes on. */
+  readonly controller: AbortController;
+  /** Tells the blob's pace that its body is over; null before one begins. */
+  endBody: (() => void) | null;
 }
 
 /** What a target of a redirect answers when it no longer likes its own address (R54). */
@@ -79,27 +81,29 @@ export class Stretch {
 
   async #run(): Promise<void> {
     const { signal } = this.#controller;
-    const { patience, pace } = this.#blob;
+    const { patience } = this.#blob;
     while (this.position < this.end) {
-      const attempt: Attempt = { hasBody: false, isCutAlong: false };
+      const attempt: Attempt = { controller: new AbortController(), endBody: null };
+      const release = onAbort(signal, () => attempt.controller.abort(signal.reason));
       const { round } = patience;
       try {
-        await this.#ask(attempt, signal);
+        await this.#ask(attempt);
       } catch (thrown) {
         if (!(thrown instanceof SluiceError)) throw thrown;
         // All bytes are there: the digest decides (R84).
         if (this.position >= this.end && thrown.code !== 'SIZE_MISMATCH') return;
-        if (attempt.isCutAlong) continue;
-        const isBroken = attempt.hasBody && isPassing(thrown) && thrown.code !== 'TOO_SLOW';
+        const isBroken = attempt.endBody !== null && isPassing(thrown) && thrown.code !== 'TOO_SLOW';
         await patience.fail(isBroken ? this.#brokenOff(thrown) : thrown, round, signal);
       } finally {
-        if (attempt.hasBody) pace.end();
+        release();
+        attempt.endBody?.();
       }
     }
   }
 
-  async #ask(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    const { request, size } = this.#blob;
+  async #ask(attempt: Attempt): Promise<void> {
+    const { request, size, pace } = this.#blob;
+    const { controller } = attempt;
     const asked: ByteRange = { start: this.position, end: this.end };
     const isRanged = this.#blob.isRanged(asked);
     const errorBody = collectErrorBody();
@@ -110,12 +114,16 @@ export class Stretch {
         if (reply.status !== 200 && reply.status !== 206) return errorBody.sink;
         part = reply.status === 206 ? acceptPartial(reply, asked, size) : this.#acceptWhole(reply, asked, isRanged);
         if (part === null) return () => 'enough';
-        attempt.hasBody = true;
-        this.#blob.pace.begin();
+        // Bodies that are awaited together are cut together, and that is one failed try (R73).
+        attempt.endBody = pace.begin((error) => controller.abort(error));
         this.#blob.begin(reply);
-        return this.#paced(this.#sink(reply, part), attempt);
+        const sink = this.#sink(reply, part);
+        return (chunk) => {
+          pace.arrive(chunk.length);
+          return sink(chunk);
+        };
       },
-      signal,
+      controller.signal,
     );
     if (part !== null) return this.#checkEnd(part);
     const { head } = answered;
@@ -150,20 +158,6 @@ export class Stretch {
       }
       if (offset > part.end) throw sizeMismatch(reply.url, part.end - part.start, `more than ${part.end - part.start}`);
       return this.position >= this.end && offset < part.end ? 'enough' : undefined;
-    };
-  }
-
-  /** What is too slow is cut, and the blob's other requests with it; that is one failed try (R73). */
-  #paced(sink: BodySink, attempt: Attempt): BodySink {
-    const { pace } = this.#blob;
-    const { cuts } = pace;
-    return (chunk) => {
-      const result = sink(chunk);
-      if (result === 'enough' || this.position >= this.end) return result;
-      attempt.isCutAlong = pace.cuts !== cuts;
-      if (attempt.isCutAlong) throw new SluiceError('TOO_SLOW', 'another request of the blob was too slow');
-      pace.arrive(chunk.length);
-      return result;
     };
   }
 

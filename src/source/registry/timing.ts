@@ -11,6 +11,8 @@ export interface Timing {
   random(): number;
   /** @throws SluiceError ABORTED as soon as the signal fires */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Calls back once when so much time has passed. @returns a function that gives that up */
+  alarm(ms: number, ring: () => void): () => void;
 }
 
 export const systemTiming: Timing = {
@@ -21,4 +23,8 @@ export const systemTiming: Timing = {
     sleepFor(ms, undefined, { signal }).catch(() => {
       throw abortError(signal);
     }),
+  alarm: (ms, ring) => {
+    const timer = setTimeout(ring, ms);
+    return () => clearTimeout(timer);
+  },
 };

@@ -48,6 +48,7 @@ function requestOf(bearer: Bearer, user: TokenUser, options: AuthOptions): HttpR
     wanted: 'token',
     host: url.host,
     guard: guardOf(url, new URL(options.endpoint.origin)),
+    ...(options.order && { order: options.order }),
   } as const;
   const headers = { ...options.headers, accept: 'application/json' };
   if (user?.kind === 'identity-token') {

@@ -20,6 +20,7 @@ import {
 import {
   eventually,
   never,
+  notBulk,
   open,
   openBlob,
   type Opened,
@@ -351,8 +352,8 @@ test('registry R88 R96 a second reader asks for the whole at once, and for no tr
   const { registry, source } = await serve(t, bytes);
   const access = await source.locateBlob({ mediaType: 'x', digest: digestOf(bytes), size: bytes.length }, never);
   assert.ok(access.kind === 'remote');
-  access.openReader();
-  assert.ok((await readInParts(access.openReader(), bytes.length, MIB)).equals(bytes));
+  access.openReader(notBulk);
+  assert.ok((await readInParts(access.openReader(notBulk), bytes.length, MIB)).equals(bytes));
   assert.deepEqual(
     registry.requestsOf('blob').map(({ headers }) => [headers.range, headers['cache-control']]),
     [[undefined, 'no-transform']],

@@ -24,6 +24,7 @@ import {
   fakeClient,
   never,
   open,
+  type Opened,
   openBlob,
   readInParts,
   readRange,
@@ -136,6 +137,43 @@ test('registry R74 metadata uses two connections to a host, blobs six', async (t
   release();
   await Promise.all([...reads, ...tops]);
   assert.deepEqual([registry.requestsOf('manifest').length, registry.requestsOf('blob').length], [5, 9]);
+});
+
+test('registry R75 an interactive pull’s manifest and blobs go before those of bulk imports', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = { kind: 'hold', until } as const;
+  const first = Array.from({ length: 6 }, (_, index) => index + 1);
+  await using registry = await startRegistry({
+    faults: [
+      { match: { kind: 'manifest' }, nth: [1, 2], do: held },
+      { match: { kind: 'blob' }, nth: first, do: held },
+    ],
+  });
+  const blobs = Array.from({ length: 8 }, (_, index) => testBytes(100, index + 1));
+  for (const bytes of blobs) registry.pushBlob('now', digestOf(bytes), bytes);
+  for (const bytes of blobs) registry.pushBlob('bulk', digestOf(bytes), bytes);
+  const bulk = open(t, registry.push('bulk', '1', image), { priority: 'bulk' });
+  const now = open(t, registry.push('now', '1', image), { client: bulk.client });
+  const read = async (source: Opened['source'], bytes: Buffer, isBulk: () => boolean): Promise<Buffer> =>
+    readRange(await openBlob(source, bytes, bytes.length, isBulk), 0, bytes.length);
+  const all: Promise<unknown>[] = [
+    ...Array.from({ length: 4 }, () => bulk.source.readTop(never)),
+    ...blobs.map((bytes) => read(bulk.source, bytes, () => true)),
+  ];
+  await eventually(() => registry.requests.length === 8);
+  all.push(
+    now.source.readTop(never),
+    read(now.source, blobs[0]!, () => false),
+  );
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  await Promise.all(all);
+  const names = (kind: 'manifest' | 'blob'): string[] => registry.requestsOf(kind).map(({ url }) => url.split('/')[2]!);
+  assert.deepEqual(names('manifest').slice(0, 3), ['bulk', 'bulk', 'now']);
+  assert.deepEqual(names('blob').slice(0, 7), [...first.map(() => 'bulk'), 'now']);
 });
 
 // R48 to R53

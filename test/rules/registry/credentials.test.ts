@@ -6,6 +6,7 @@ import { digestOf } from '../../../src/oci/digest.js';
 import type { Credential } from '../../../src/source/registry/credentials/credential.js';
 import { findCredential, type CredentialPlaces } from '../../../src/source/registry/credentials/find-credential.js';
 import { createHelperMemory } from '../../../src/source/registry/credentials/helper-memory.js';
+import { containersAuthPaths } from '../../../src/source/registry/credentials/places.js';
 import { buildImage, file, layer, startRegistry } from '../../../src/testing/index.js';
 import { fakeTiming, never, open, openBlob, readRange } from '../../source/registry/setup.js';
 import { isolateEnvironment } from '../../helpers/temporary.js';
@@ -245,6 +246,22 @@ test('registry R29 files lie where docker and podman put them', async (t) => {
   process.env['DOCKER_CONFIG'] = join(machine.home, 'elsewhere');
   assert.equal(await named(), 'elsewhere');
 });
+
+const HOME_FILE = join('/home/u', '.config/containers/auth.json');
+const PODMAN_FILES: readonly (readonly [environment: NodeJS.ProcessEnv, userId: number, files: readonly string[]])[] = [
+  [{}, 0, ['/run/containers/0/auth.json', HOME_FILE]],
+  [{ XDG_RUNTIME_DIR: '' }, 1000, ['/run/containers/1000/auth.json', HOME_FILE]],
+  [{ XDG_RUNTIME_DIR: '/run/user/7' }, 7, ['/run/user/7/containers/auth.json', HOME_FILE]],
+  [{ XDG_CONFIG_HOME: '/c' }, 0, ['/run/containers/0/auth.json', '/c/containers/auth.json']],
+  [{ REGISTRY_AUTH_FILE: '/a.json', XDG_RUNTIME_DIR: '/run/user/7' }, 7, ['/a.json']],
+];
+
+for (const [environment, userId, files] of PODMAN_FILES) {
+  test(`registry R29 podman’s files with ${JSON.stringify(environment)} for user ${userId}`, (t) => {
+    isolateEnvironment(t, { HOME: '/home/u' });
+    assert.deepEqual(containersAuthPaths(environment, userId), files);
+  });
+}
 
 test('registry R29 what is absent or no file is nothing, what is malformed is one warning', async (t) => {
   const machine = openMachine(t);

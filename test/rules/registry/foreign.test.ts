@@ -4,7 +4,15 @@ import type { Descriptor } from '../../../src/oci/manifest.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { isRefused } from '../../../src/source/registry/address.js';
 import { startRegistry } from '../../../src/testing/index.js';
-import { type CannedReply, fakeClient, never, open, readRange, testBytes } from '../../source/registry/setup.js';
+import {
+  type CannedReply,
+  fakeClient,
+  never,
+  notBulk,
+  open,
+  readRange,
+  testBytes,
+} from '../../source/registry/setup.js';
 
 const bytes = testBytes(1000);
 const FOREIGN = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
@@ -35,7 +43,7 @@ async function read(
   const access = await source.locateBlob(descriptor, never);
   assert.equal(access.kind, 'remote');
   if (access.kind !== 'remote') return Buffer.alloc(0);
-  return readRange(access.openReader(), 0, bytes.length);
+  return readRange(access.openReader(notBulk), 0, bytes.length);
 }
 
 test('registry R117 R116 what the registry lacks is read from a host that was named, without a login', async (t) => {

@@ -425,7 +425,40 @@ test('registry R73 a slow blob’s other ranges are cut along, and what comes th
   const ranges = registry.requests.map(({ headers, connection }) => [headers.range, connection] as const);
   assert.equal(ranges.length, 4);
   assert.equal(new Set(ranges.slice(1).map(([, connection]) => connection)).size, 3);
-  assert.equal(timing.sleeps.length, 1);
+  assert.deepEqual(timing.sleeps, [125, 125], 'one failed try');
+});
+
+test('registry R73 a blob that stands still is cut when the window is over, and goes on over new connections', async (t) => {
+  const bytes = testBytes(8 * MIB);
+  const action = { kind: 'stall', atByte: 100_000 } as const;
+  await using registry = await startRegistry({ faults: [{ match: { kind: 'blob' }, nth: [1, 2], do: action }] });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`);
+  const reader = await openBlob(source, bytes);
+  const parts = [0, 1].map((at) => readRange(reader, at * 4 * MIB, (at + 1) * 4 * MIB));
+  await eventually(() => registry.requests.length === 2 && registry.requests.every((one) => one.bytesSent === 100_000));
+  const setbacks = (): number | undefined => reader.setbacks?.();
+  for (let turns = 0; turns < 1000 && setbacks() === 0; turns++) {
+    timing.time += 10_000;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(Buffer.concat(await Promise.all(parts)).equals(bytes));
+  assert.equal(setbacks(), 1, 'both are one failed try');
+  assert.equal(new Set(registry.requests.map(({ connection }) => connection)).size, 4);
+});
+
+test('registry R73 a blob of 1 MiB that stands still is the idle timer’s', async (t) => {
+  const bytes = testBytes(MIB);
+  const action = { kind: 'stall', atByte: 1000 } as const;
+  await using registry = await startRegistry({ faults: [{ match: { kind: 'blob' }, nth: 1, do: action }] });
+  registry.pushBlob('a/b', digestOf(bytes), bytes);
+  const { source, timing } = open(t, `${registry.host}/a/b:1`, { timeouts: TIMEOUTS });
+  const reader = await openBlob(source, bytes);
+  const reading = readRange(reader, 0, bytes.length);
+  await eventually(() => registry.requests.some((one) => one.bytesSent === 1000));
+  timing.time += 10_000_000;
+  assert.ok((await reading).equals(bytes));
+  assert.deepEqual(timing.sleeps, [125]);
 });
 
 // R77

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { file, layer, buildImage } from '../../../src/testing/index.js';
 import type { PullOptions } from '../../../src/index.js';
 import { formatPlatform, hostPlatform } from '../../../src/oci/platform.js';
 import { openLab, type Lab } from '../../helpers/sluice.js';
+import { eventually } from '../../source/registry/setup.js';
 
 const platform = formatPlatform(hostPlatform());
 const image = buildImage({
@@ -108,6 +109,61 @@ test('registry R119 a caller whose own budget is passed gets its error alone', a
     const { code, detail } = result.reason as { code: string; detail: { limit: { value: number } } };
     assert.deepEqual([code, detail.limit.value], ['BUDGET_EXCEEDED', value]);
   }
+});
+
+for (const option of ['maxCompressedBytes', 'maxEntries', 'maxUnpackedBytes'] as const) {
+  test(`registry R119 calls with budgets of their own share what they can: ${option}`, async (t) => {
+    const lab = await openLab(t);
+    const reference = lab.registry.push('a/b', '1', image);
+    const [small, ...large] = await Promise.allSettled([
+      lab.pull(reference, { budget: { [option]: 1 } }),
+      lab.pull(reference),
+      lab.pull(reference),
+      lab.pull(reference, { priority: 'bulk' }),
+    ]);
+    assert.ok(small.status === 'rejected');
+    const { code, detail } = small.reason as { code: string; detail: { limit: unknown } };
+    assert.deepEqual([code, detail.limit], ['BUDGET_EXCEEDED', { option, value: 1 }]);
+    for (const result of large) assert.equal(result.status, 'fulfilled');
+    assert.deepEqual(manifests(lab), ['GET 200', 'GET 200'], 'once for the small one, once for the others together');
+  });
+}
+
+/** Two pulls that share a layer, of which the first one's is under way. */
+async function shareLayer(t: TestContext, first: PullOptions = {}): Promise<{ lab: Lab; pulls: Promise<unknown>[] }> {
+  const one = buildImage({ layers: [{ tar: layer(file('a', 'x'.repeat(100_000))), compression: 'none' }], platform });
+  const lab = await openLab(t);
+  const references = [lab.registry.push('a/b', '1', one), lab.registry.push('c/d', '1', one)];
+  lab.registry.addFault({ match: { kind: 'blob' }, nth: 1, do: { kind: 'stall', atByte: 1000 } });
+  const pulls = [lab.pull(references[0]!, first)];
+  pulls[0]!.catch(() => undefined);
+  await eventually(() => lab.registry.requestsOf('blob').some(({ bytesSent }) => bytesSent === 1000));
+  // The flight's progress reaches those alone who are on it.
+  let hasJoined = false;
+  pulls.push(lab.pull(references[1]!, { onEvent: ({ kind }) => void (hasJoined ||= kind === 'layer-progress') }));
+  await eventually(() => hasJoined);
+  return { lab, pulls };
+}
+
+test('registry R119 who shares a layer goes on by itself when the call that began it is cancelled', async (t) => {
+  const stop = new AbortController();
+  const { lab, pulls } = await shareLayer(t, { signal: stop.signal });
+  stop.abort();
+  await assert.rejects(pulls[0]!, { code: 'ABORTED' });
+  await pulls[1];
+  assert.deepEqual(
+    lab.registry.requestsOf('blob').map(({ url }) => url.split('/')[2]),
+    ['a', 'c'],
+  );
+});
+
+test('registry R119 who shares a layer goes on by itself where the other’s registry fails', async (t) => {
+  const { lab, pulls } = await shareLayer(t);
+  lab.registry.addFault({ match: { path: '/a/b/blobs/' }, do: { kind: 'reply', status: 404 } });
+  lab.registry.resetConnections();
+  await assert.rejects(pulls[0]!, { code: 'BLOB_UNKNOWN' });
+  await pulls[1];
+  assert.ok(lab.registry.requestsOf('blob').some(({ url, status }) => url.includes('/c/d/') && status === 200));
 });
 
 test('registry R91 the unit of resumption between calls is the layer', async (t) => {

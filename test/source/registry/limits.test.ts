@@ -61,17 +61,34 @@ test('registry R75 interactive before bulk, images in turn, of one image the lar
   };
   const leave = await gate.enter('host', never);
   const all = [
-    enter('bulk a 5', { priority: 'bulk', image: 'a', sizeBytes: 5 }),
-    enter('bulk a 9', { priority: 'bulk', image: 'a', sizeBytes: 9 }),
-    enter('bulk a 7', { priority: 'bulk', image: 'a', sizeBytes: 7 }),
-    enter('bulk b 1', { priority: 'bulk', image: 'b', sizeBytes: 1 }),
-    enter('bulk b 2', { priority: 'bulk', image: 'b', sizeBytes: 2 }),
-    enter('c 1', { priority: 'interactive', image: 'c', sizeBytes: 1 }),
-    enter('c 1 again', { priority: 'interactive', image: 'c', sizeBytes: 1 }),
+    enter('bulk a 5', { isBulk: () => true, image: 'a', sizeBytes: 5 }),
+    enter('bulk a 9', { isBulk: () => true, image: 'a', sizeBytes: 9 }),
+    enter('bulk a 7', { isBulk: () => true, image: 'a', sizeBytes: 7 }),
+    enter('bulk b 1', { isBulk: () => true, image: 'b', sizeBytes: 1 }),
+    enter('bulk b 2', { isBulk: () => true, image: 'b', sizeBytes: 2 }),
+    enter('c 1', { isBulk: () => false, image: 'c', sizeBytes: 1 }),
+    enter('c 1 again', { isBulk: () => false, image: 'c', sizeBytes: 1 }),
   ];
   leave();
   await Promise.all(all);
   assert.deepEqual(entered, ['c 1', 'c 1 again', 'bulk a 9', 'bulk b 2', 'bulk a 7', 'bulk b 1', 'bulk a 5']);
+});
+
+test('registry R75 who is in a hurry all of a sudden goes before those who are not', async () => {
+  const gate = createGate(() => 1, 1);
+  const entered: string[] = [];
+  const bulk = new Set(['a', 'b', 'c']);
+  const enter = async (name: string): Promise<void> => {
+    const leave = await gate.enter('host', never, { isBulk: () => bulk.has(name), image: name, sizeBytes: 1 });
+    entered.push(name);
+    leave();
+  };
+  const leave = await gate.enter('host', never);
+  const all = ['a', 'b', 'c'].map(enter);
+  bulk.delete('c');
+  leave();
+  await Promise.all(all);
+  assert.deepEqual(entered, ['c', 'a', 'b']);
 });
 
 test('registry R70 a limit that rises lets in as many as fit', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SluiceError } from '../../../src/errors.js';
 import { createPace, type Pace } from '../../../src/source/registry/pace.js';
 import { fakeTiming, type FakeTiming } from './setup.js';
 
@@ -7,27 +8,31 @@ const KIB = 1024;
 const MIB = KIB * KIB;
 const asked = { host: 'h', repository: 'r', asked: 'blob' } as const;
 
-function open(options: { sizeBytes?: number; floor?: number; others?: number } = {}): {
-  pace: Pace;
-  timing: FakeTiming;
-} {
+interface Opened {
+  readonly pace: Pace;
+  readonly timing: FakeTiming;
+  /** What the body was cut with, oldest first. */
+  readonly cuts: SluiceError[];
+  readonly begin: () => () => void;
+}
+
+function open(options: { sizeBytes?: number; floor?: number; others?: number } = {}): Opened {
   const { sizeBytes = 100 * MIB, floor = 16 * KIB, others = 0 } = options;
   const timing = fakeTiming();
   const pace = createPace({ sizeBytes, floor, blobsInFlight: { count: others }, asked, timing });
-  pace.begin();
-  return { pace, timing };
+  const cuts: SluiceError[] = [];
+  return { pace, timing, cuts, begin: () => pace.begin((error) => cuts.push(error)) };
 }
 
 /** Seconds of a steady rate until the blob's requests are cut; null for none within ten minutes. */
-function secondsToCut({ pace, timing }: ReturnType<typeof open>, bytesPerSecond: number): number | null {
+function secondsToCut({ pace, timing, cuts, begin }: Opened, bytesPerSecond: number): number | null {
+  begin();
   for (let second = 1; second <= 600; second++) {
+    pace.arrive(bytesPerSecond);
     timing.time += 1000;
-    try {
-      pace.arrive(bytesPerSecond);
-    } catch (error) {
-      assert.equal((error as { code?: string }).code, 'TOO_SLOW');
-      return second;
-    }
+    if (cuts.length === 0) continue;
+    assert.equal(cuts[0]?.code, 'TOO_SLOW');
+    return second;
   }
   return null;
 }
@@ -54,36 +59,46 @@ for (const [what, options, rate, cut] of RATES) {
     assert.equal(secondsToCut(open(options), rate), cut));
 }
 
+test('registry R73 a body of which nothing comes is cut when the window ends, not when a byte comes', () =>
+  assert.equal(secondsToCut(open(), 0), 30));
+
 test('registry R73 time counts only while a body is awaited', () => {
   const opened = open();
-  const { pace, timing } = opened;
-  timing.time += 29_000;
-  pace.end();
-  timing.time += 1_000_000;
-  pace.begin();
+  const end = opened.begin();
+  opened.timing.time += 29_000;
+  end();
+  opened.timing.time += 1_000_000;
   assert.equal(secondsToCut(opened, 1), 1);
 });
 
-test('registry R73 the third time in a row is final, and a fast window makes it the first again', () => {
-  const opened = open();
-  const { pace, timing } = opened;
-  const errors: (number | undefined)[] = [];
-  const slow = (): void => {
-    timing.time += 30_000;
-    assert.throws(
-      () => pace.arrive(1000),
-      (error: { detail: { tries?: number } }) => errors.push(error.detail.tries) > 0,
-    );
-  };
-  slow();
-  slow();
-  assert.equal(pace.isSlow, true);
+test('registry R73 all bodies of the blob are cut together, and each is judged with the others', () => {
+  const { pace, timing, cuts, begin } = open();
+  const ends = [begin(), begin()];
+  pace.arrive(30 * 16 * KIB);
   timing.time += 30_000;
-  pace.arrive(MIB);
+  assert.deepEqual(cuts, []);
+  timing.time += 30_000;
+  assert.equal(cuts.length, 2);
+  for (const end of ends) end();
+  timing.time += 1_000_000;
+  assert.equal(cuts.length, 2);
+});
+
+test('registry R73 the third time in a row is final, and a fast window makes it the first again', () => {
+  const { pace, timing, cuts, begin } = open();
+  begin();
+  const pass = (bytes: number): void => {
+    pace.arrive(bytes);
+    timing.time += 30_000;
+  };
+  pass(1000);
+  pass(1000);
+  assert.equal(pace.isSlow, true);
+  pass(MIB);
   assert.equal(pace.isSlow, false);
-  slow();
-  slow();
-  slow();
-  assert.deepEqual(errors, [undefined, undefined, undefined, undefined, 3]);
-  assert.equal(pace.cuts, 5);
+  for (let times = 0; times < 3; times++) pass(1000);
+  assert.deepEqual(
+    cuts.map(({ detail }) => detail.tries),
+    [undefined, undefined, undefined, undefined, 3],
+  );
 });

@@ -23,22 +23,35 @@ export interface TestContext {
 export interface FakeTiming extends Timing {
   /** Milliseconds of each wait, in order. */
   readonly sleeps: number[];
-  /** Both clocks, in milliseconds. */
+  /** Both clocks, in milliseconds; alarms that are due ring when it is set. */
   time: number;
 }
 
 /** @param random what chance gives; the middle when left out */
 export function fakeTiming(random: () => number = () => 0.5): FakeTiming {
+  let time = Date.UTC(2026, 0, 1);
+  const alarms = new Set<{ readonly at: number; readonly ring: () => void }>();
   const timing: FakeTiming = {
     sleeps: [],
-    time: Date.UTC(2026, 0, 1),
-    now: () => timing.time,
-    monotonic: () => timing.time,
+    get time() {
+      return time;
+    },
+    set time(wanted) {
+      time = wanted;
+      for (const alarm of alarms) if (alarm.at <= time && alarms.delete(alarm)) alarm.ring();
+    },
+    now: () => time,
+    monotonic: () => time,
     random,
     sleep: async (ms, signal) => {
       throwIfAborted(signal);
       timing.sleeps.push(ms);
       timing.time += ms;
+    },
+    alarm: (ms, ring) => {
+      const alarm = { at: time + ms, ring };
+      alarms.add(alarm);
+      return () => void alarms.delete(alarm);
     },
   };
   return timing;
@@ -78,7 +91,7 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
     plainHttp: options.plainHttp ?? [],
     tls: { authorities: readAuthorities(options.tlsCa ?? []), skipVerify: options.skipVerify ?? [] },
     credentials: options.credentials,
-    priority: options.priority ?? 'interactive',
+    isBulk: () => options.priority === 'bulk',
     foreignLayers: options.foreignLayers ?? [],
     rateFloor: options.rateFloor ?? 16 * 1024,
     caps: { maxManifestBytes: 4 << 20, maxConfigBytes: 8 << 20, maxTokenBytes: 1 << 20, ...options.caps },
@@ -92,14 +105,22 @@ export function open(t: TestContext, reference: string, options: OpenOptions = {
   return { source, client, notices, timing, spillDirectory };
 }
 
+/** Whose requests are somebody's who waits. */
+export const notBulk = (): boolean => false;
+
 /** A signal that never fires. */
 export const never: AbortSignal = new AbortController().signal;
 
 /** Finds the blob and opens a reader for it. */
-export async function openBlob(source: Source, bytes: Uint8Array, size: number = bytes.length): Promise<BlobReader> {
+export async function openBlob(
+  source: Source,
+  bytes: Uint8Array,
+  size: number = bytes.length,
+  isBulk: () => boolean = notBulk,
+): Promise<BlobReader> {
   const access = await source.locateBlob(descriptorOf(bytes, size), never);
   if (access.kind !== 'remote') throw new Error('not remote');
-  return access.openReader();
+  return access.openReader(isBulk);
 }
 
 function descriptorOf(bytes: Uint8Array, size: number = bytes.length): Descriptor {
