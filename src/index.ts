@@ -1,4 +1,11 @@
-export { Sluice, type ImageQuery, type LeaseOptions, type RootfsOptions, type SidecarOptions } from './sluice.js';
+export {
+  Sluice,
+  type ImageQuery,
+  type LeaseOptions,
+  type RemoveOptions,
+  type RootfsOptions,
+  type SidecarOptions,
+} from './sluice.js';
 export type { Lease } from './upkeep/lease.js';
 export type { Verified, VerifyProblem } from './upkeep/verify.js';
 export type { CheckedLayer, LayerProblem } from './transfer/check-task.js';

@@ -99,6 +99,8 @@ export interface PruneOptions {
   readonly dryRun?: boolean;
   /** Directory that takes the place of `<home>/layers`. */
   readonly layerPath?: string;
+  /** Ends it between two images or layers; what went until then is gone. */
+  readonly signal?: AbortSignal;
 }
 
 /** Options of {@link Sluice.verify}. */
@@ -149,6 +151,7 @@ const pruneSchema = z.strictObject({
   foreign: z.boolean().default(false),
   dryRun: z.boolean().default(false),
   layerPath: z.string().min(1).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
 });
 
 const verifySchema = z.strictObject({
@@ -204,6 +207,7 @@ export interface PruneSettings {
   readonly foreign: boolean;
   readonly dryRun: boolean;
   readonly layerPath: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** {@link VerifyOptions}, complete. */
@@ -255,8 +259,16 @@ export function parseOpenOptions(options: OpenOptions): OpenSettings {
 
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parsePruneOptions(options: PruneOptions): PruneSettings {
-  const { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath } = parse(pruneSchema, options);
-  return { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath };
+  const { olderThanMs, maxImages, maxBytes, foreign, dryRun, layerPath, signal } = parse(pruneSchema, options);
+  return {
+    olderThanMs,
+    maxImages,
+    maxBytes,
+    foreign,
+    dryRun,
+    layerPath,
+    signal: signal ?? new AbortController().signal,
+  };
 }
 
 /** @throws SluiceError CONFIG_INVALID naming the option */

@@ -52,6 +52,12 @@ export interface LeaseOptions extends ImageQuery {
   readonly signal?: AbortSignal;
 }
 
+/** Options of {@link Sluice.remove}. */
+export interface RemoveOptions extends ImageQuery {
+  /** Ends it between two layers; those that are left, `prune` removes. */
+  readonly signal?: AbortSignal;
+}
+
 /** Options of {@link Sluice.sidecar}. */
 export interface SidecarOptions {
   /** Directory that takes the place of `<home>/layers`. */
@@ -204,24 +210,28 @@ export class Sluice implements AsyncDisposable {
   /**
    * Removes images that pass the given limits, and layers that no image uses. What is pinned or leased, and what a pull that
    * runs needs, stays. Directories are removed in the background; {@link close} waits for that.
-   * @throws SluiceError CONFIG_INVALID, or of the store
+   * @throws SluiceError CONFIG_INVALID | ABORTED, or of the store
    */
   async prune(options: PruneOptions = {}): Promise<Pruned> {
-    const pruned = await pruneStore(this.#context.engine.store, options);
-    void this.#emptyTrash();
-    return pruned;
+    try {
+      return await pruneStore(this.#context.engine.store, options);
+    } finally {
+      void this.#emptyTrash();
+    }
   }
 
   /**
    * Removes an image, and the layers that only it used and nobody leases.
    * @param reference of an image, or the digest of a manifest or image index: then all images of it
-   * @throws SluiceError REFERENCE_INVALID | IMAGE_NOT_FOUND, or of the store
+   * @throws SluiceError REFERENCE_INVALID | IMAGE_NOT_FOUND | ABORTED, or of the store
    */
-  async remove(reference: string, query: ImageQuery = {}): Promise<Pruned> {
-    const name = isDigest(reference) ? reference : this.#keyOf(reference, query);
-    const pruned = await removeFromStore(this.#context.engine.store, name, query.layerPath);
-    void this.#emptyTrash();
-    return pruned;
+  async remove(reference: string, options: RemoveOptions = {}): Promise<Pruned> {
+    const name = isDigest(reference) ? reference : this.#keyOf(reference, options);
+    try {
+      return await removeFromStore(this.#context.engine.store, name, options);
+    } finally {
+      void this.#emptyTrash();
+    }
   }
 
   /**

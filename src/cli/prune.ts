@@ -16,7 +16,7 @@ export interface PruneCommandOptions extends CommonOptions {
 }
 
 /** `sluice prune`: what no image uses goes, and images that pass a limit. */
-export async function prune(options: PruneCommandOptions): Promise<number> {
+export async function prune(options: PruneCommandOptions, signal: AbortSignal): Promise<number> {
   const { layerPath, olderThan, maxImages, maxBytes, foreign = false, dryRun = false, json, quiet } = options;
   await using sluice = await Sluice.open(openOptions(options));
   const pruned = await sluice.prune({
@@ -26,6 +26,7 @@ export async function prune(options: PruneCommandOptions): Promise<number> {
     ...(maxBytes !== undefined && { maxBytes }),
     foreign,
     dryRun,
+    signal,
   });
   printPruned(pruned, options);
   const { images, layers } = pruned;

@@ -1,19 +1,23 @@
-import { Sluice, type Pruned } from '../index.js';
+import { Sluice, SluiceError, type Pruned } from '../index.js';
 import { failureLines, failureOf } from './failure.js';
 import type { CommonOptions } from './options.js';
 import { noteLine, printJson } from './output.js';
 import { printPruned } from './pruned.js';
 import { openOptions } from './session.js';
 
-export interface RemoveOptions extends CommonOptions {
+export interface RemoveCommandOptions extends CommonOptions {
   readonly layerPath?: string;
   readonly platform?: string;
 }
 
 /** `sluice rm REF...`: goes on past one that fails. */
-export async function remove(references: readonly string[], options: RemoveOptions): Promise<number> {
+export async function remove(
+  references: readonly string[],
+  options: RemoveCommandOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const { layerPath, platform, json } = options;
-  const query = { ...(layerPath !== undefined && { layerPath }), ...(platform !== undefined && { platform }) };
+  const query = { signal, ...(layerPath !== undefined && { layerPath }), ...(platform !== undefined && { platform }) };
   const failed: unknown[] = [];
   const removed: Pruned[] = [];
   await using sluice = await Sluice.open(openOptions(options));
@@ -23,6 +27,7 @@ export async function remove(references: readonly string[], options: RemoveOptio
       removed.push(pruned);
       printPruned(pruned, options);
     } catch (error) {
+      if (error instanceof SluiceError && error.code === 'ABORTED') throw error;
       failed.push({ reference, error: failureOf(error) });
       if (json) printJson({ kind: 'remove-failed', reference, error: failureOf(error) });
       else for (const line of failureLines(error)) noteLine(line);

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { addCommonOptions, parseBytes, parseCount, type CommonOptions } from './options.js';
 import type { PinOptions } from './pin.js';
 import type { PruneCommandOptions } from './prune.js';
-import type { RemoveOptions } from './rm.js';
+import type { RemoveCommandOptions } from './rm.js';
 import type { VerifyCommandOptions } from './verify.js';
 
 /** Runs a command whose options are read. */
@@ -18,8 +18,8 @@ export function addUpkeepCommands(program: Command, run: Run, signal: AbortSigna
     .description('remove images, and the layers that only they used')
     .option(...LAYER_PATH)
     .option(...PLATFORM)
-    .action((references: string[], options: RemoveOptions) =>
-      run(options, async () => (await import('./commands.js')).remove(references, options)),
+    .action((references: string[], options: RemoveCommandOptions) =>
+      run(options, async () => (await import('./commands.js')).remove(references, options, signal)),
     );
 
   addCommonOptions(program.command('prune'))
@@ -30,7 +30,9 @@ export function addUpkeepCommands(program: Command, run: Run, signal: AbortSigna
     .option('--foreign', 'also directories of other programs that were put aside')
     .option('--dry-run', 'print what would go, and change nothing')
     .option(...LAYER_PATH)
-    .action((options: PruneCommandOptions) => run(options, async () => (await import('./commands.js')).prune(options)));
+    .action((options: PruneCommandOptions) =>
+      run(options, async () => (await import('./commands.js')).prune(options, signal)),
+    );
 
   addCommonOptions(program.command('verify'))
     .description('hold index, images and layers against what was recorded of them, to the last byte')

@@ -206,20 +206,23 @@ class OpenStore implements Store {
   }
 
   async prune(request: PruneRequest): Promise<Pruned> {
-    return this.#intoTrash(await prune(this.#lookups.database, request));
+    throwIfAborted(request.signal);
+    return this.#pruned(await prune(this.#lookups.database, request), request.signal);
   }
 
-  async removeImage(name: string, location: LayersLocation): Promise<Pruned | null> {
-    const result = await removeImage(this.#lookups.database, name, location);
-    return result && this.#intoTrash(result);
+  async removeImage(name: string, location: LayersLocation, signal: AbortSignal): Promise<Pruned | null> {
+    throwIfAborted(signal);
+    const result = await removeImage(this.#lookups.database, name, location, signal);
+    return result && this.#pruned(result, signal);
   }
 
   setPinned(key: string, isPinned: boolean): Promise<void> {
     return this.#lookups.database.use(`pinning ${key}`, (connection) => (isPinned ? pin : unpin)(connection, key));
   }
 
-  #intoTrash({ trash, ...pruned }: PruneResult): Pruned {
+  #pruned({ trash, ...pruned }: PruneResult, signal: AbortSignal): Pruned {
     this.#locations.trash.push(...trash);
+    throwIfAborted(signal);
     return pruned;
   }
 
@@ -287,4 +290,8 @@ class OpenStore implements Store {
   #isInHome(layer: StoredLayer): boolean {
     return layer.path === layerDirectory(homeLocation(this.home), layer.digest);
   }
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new SluiceError('ABORTED', 'removing what nobody uses: cancelled');
 }

@@ -236,15 +236,16 @@ export interface Store extends AsyncDisposable {
   readLayer(digest: Digest, location: LayersLocation): Promise<StoredLayer | null>;
   /**
    * Removes images that pass the limits, and layers that no image uses and nobody leases; see {@link takeTrash}.
-   * @throws SluiceError STORE_FAILED | ADDON_MISSING | INDEX_*
+   * @throws SluiceError ABORTED | STORE_FAILED | ADDON_MISSING | INDEX_*
    */
   prune(request: PruneRequest): Promise<Pruned>;
   /**
    * Removes images and the layers that only they used and nobody leases.
    * @param name what an image is recorded as, or the digest of its manifest or of what was resolved
    * @returns null when there is none
+   * @throws SluiceError ABORTED between two layers, those that are left being nobody's | STORE_FAILED | ADDON_MISSING | INDEX_*
    */
-  removeImage(name: string, location: LayersLocation): Promise<Pruned | null>;
+  removeImage(name: string, location: LayersLocation, signal: AbortSignal): Promise<Pruned | null>;
   /** Keeps the image of a name from being pruned, or no longer. */
   setPinned(key: string, isPinned: boolean): Promise<void>;
   /** Digests of which there is a sidecar or a directory, complete or not. */

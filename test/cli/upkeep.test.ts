@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeOciLayout } from '../../src/testing/index.js';
 import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
+import { filesIn } from '../helpers/sluice.js';
 import { createCommandLine, errorOf, jsonLines, linesOf, smallImage, type CommandLine } from './command.js';
 
 const NAMES = ['a.test/one:1', 'a.test/two:1'] as const;
@@ -71,6 +72,27 @@ test('sluice prune prints what went, or would go, and keeps what is pinned', asy
   const nothing = await cli.run(['prune', '-q']);
   assert.deepEqual([nothing.status, nothing.stdout, nothing.stderr], [0, '', '']);
 });
+
+for (const [words, step] of [
+  [['prune', '--max-images', '0'], 'DELETE FROM images'],
+  [['rm', ...NAMES], 'DELETE FROM layers'],
+] as const) {
+  test(`compat U3 Ctrl-C ends sluice ${words[0]} with 130 after what it is at, and the rest stays whole`, async (t) => {
+    const cli = await openTwo(t);
+    const { status, stdout, stderr } = await cli.run(words, {
+      nodeWords: ['--import', new URL('../crash/faults.js', import.meta.url).href],
+      environment: { FAULT_HOME: cli.home, FAULT_AT: step, FAULT_HOW: 'interrupt' },
+    });
+    assert.equal(status, 130, stdout);
+    assert.match(stderr, /^error\[ABORTED\]: /);
+    const listed = await cli.run(['ls', '--json']);
+    assert.equal((JSON.parse(listed.stdout) as unknown[]).length, 1, 'one image went, the other is there');
+    assert.equal((await cli.run(['verify'])).status, 0);
+    assert.equal((await cli.run(['prune', '--max-images', '0'])).status, 0);
+    assert.deepEqual(filesIn(cli.home, 'layers'), []);
+    assert.deepEqual(filesIn(cli.home, 'trash'), ['foreign']);
+  });
+}
 
 test('sluice prune takes times with a unit', async (t) => {
   const cli = await openTwo(t);

@@ -5,10 +5,10 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 /**
  * Loaded into a process before its program, and into each of its threads: every step that changes something on disk gets a
- * name, and at one of them the process is killed, or the step fails.
+ * name, and at one of them the process is killed or interrupted, or the step fails.
  *
  * `FAULT_HOME`: what is left out of names. `FAULT_LOG`: file that takes the names. `FAULT_AT`: name of the step.
- * `FAULT_HOW`: `kill`, or the errno that the step fails with.
+ * `FAULT_HOW`: `kill`, `interrupt` (the step is done, and Ctrl-C pressed), or the errno that the step fails with.
  */
 const { FAULT_HOME = '', FAULT_LOG, FAULT_AT, FAULT_HOW = 'kill' } = process.env;
 let isDone = false;
@@ -19,7 +19,9 @@ function reach(name: string): string | null {
   if (name !== FAULT_AT || isDone) return null;
   isDone = true;
   if (FAULT_HOW === 'kill') process.kill(process.pid, 'SIGKILL');
-  return FAULT_HOW;
+  if (FAULT_HOW !== 'interrupt') return FAULT_HOW;
+  process.kill(process.pid, 'SIGINT');
+  return null;
 }
 
 function failure(errno: string, syscall: string): Error {

@@ -231,6 +231,14 @@ test('compat F5 prune -L PATH removes what no image uses there, and leaves the h
   assert.ok(layersOnDisk(lab.home).includes(digests['one']!));
 });
 
+test('prune and rm whose signal has fired change nothing', async (t) => {
+  const { lab, one } = await openTwo(t);
+  const signal = AbortSignal.abort();
+  await assert.rejects(lab.sluice.prune({ maxImages: 0, signal }), { code: 'ABORTED' });
+  await assert.rejects(lab.sluice.remove(one, { signal }), { code: 'ABORTED' });
+  assert.deepEqual([(await lab.sluice.list()).length, layersOnDisk(lab.home).length], [2, 3]);
+});
+
 test('wrong limits are CONFIG_INVALID', async (t) => {
   const { lab } = await openTwo(t);
   for (const options of [{ maxImages: -1 }, { maxBytes: 1.5 }, { olderThanMs: NaN }])

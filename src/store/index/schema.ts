@@ -131,11 +131,15 @@ export async function readOwner(connection: Connection): Promise<Owner> {
   return (await readVersion(connection)) > SCHEMA_VERSION ? 'newer-sluice' : 'ours';
 }
 
-/** A file without manifests is new, or the seed is just making it; with them, it must be the shape we know. */
+/**
+ * A file without manifests is new, or the seed is just making it; with them, it must be the shape we know. The version is read
+ * first: another process may make tables and version between two statements.
+ */
 async function isTakenOver(connection: Connection): Promise<boolean> {
+  const version = await readVersion(connection);
   const tables = new Set(await readTableNames(connection));
   if (tables.has('_sqlx_migrations') && (await readSeedMigration(connection)) > LAST_SEED_MIGRATION) return true;
-  if (!tables.has('manifests')) return (await readVersion(connection)) > 0;
+  if (!tables.has('manifests')) return version > 0;
   return !tables.has('indexes') || !(await readColumnNames(connection, 'manifests')).has('index_id');
 }
 

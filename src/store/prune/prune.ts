@@ -18,6 +18,8 @@ export interface PruneRequest extends PruneLimits {
   readonly foreign: boolean;
   /** Tell what would go, and change nothing. */
   readonly dryRun: boolean;
+  /** Ends it between two images or layers, without an error: the caller has to know what went. */
+  readonly signal: AbortSignal;
 }
 
 /** What went, or with `dryRun` would go. */
@@ -44,16 +46,18 @@ export interface PruneResult extends Pruned {
 
 /** See {@link Store.prune}. */
 export async function prune(database: Database, request: PruneRequest): Promise<PruneResult> {
-  const { location, dryRun } = request;
+  const { location, dryRun, signal } = request;
   const usage = await database.transaction('reading what is used', selectUsage);
   const plan = await planPrune(usage, request, (image) => isImageInUse(image, location));
-  const going = dryRun ? plan.doomed : await removeImages(database, plan.doomed, location);
+  const going = dryRun ? plan.doomed : await removeImages(database, plan.doomed, request);
   const unused = await listUnused(usage, new Set(going.map(({ image }) => image)), location);
-  const layers = dryRun ? await wouldRemove(unused, location) : await removeLayers(database, unused, location);
-  const foreign = request.foreign ? await listDirectory(foreignTrash(location)) : [];
+  const layers = dryRun ? await wouldRemove(unused, location) : await removeLayers(database, unused, location, signal);
+  const foreign = request.foreign && !signal.aborted ? await listDirectory(foreignTrash(location)) : [];
   const trash = dryRun ? [] : [...layers.trash, ...(await moveForeign(foreign, location))];
-  if (!dryRun) await sweepPartials(location);
-  if (!dryRun) await sweepLockFiles(location, usage);
+  if (!dryRun && !signal.aborted) {
+    await sweepPartials(location);
+    await sweepLockFiles(location, usage);
+  }
   const sizes = new Map(usage.layers.map(({ digest, unpackedBytes }) => [digest, unpackedBytes]));
   return {
     images: going.map(({ image, reason }) => ({ reference: image.reference, reason })),
@@ -75,10 +79,11 @@ async function isImageInUse({ digest }: UsedImage, location: LocationPaths): Pro
 async function removeImages(
   database: Database,
   doomed: readonly DoomedImage[],
-  location: LocationPaths,
+  { location, signal }: PruneRequest,
 ): Promise<readonly DoomedImage[]> {
   const going: DoomedImage[] = [];
   for (const one of doomed) {
+    if (signal.aborted) break;
     const { image } = one;
     const lease = image.digest === null ? null : await tryLockFile(leaseFile(location, image.digest));
     if (image.digest !== null && lease === null) continue;

@@ -13,6 +13,7 @@ export async function removeImage(
   database: Database,
   name: string,
   location: LocationPaths,
+  signal: AbortSignal,
 ): Promise<PruneResult | null> {
   const found = await database.transaction(`removing image ${name}`, async (connection) => {
     const ids = await selectIds(connection, name);
@@ -27,7 +28,7 @@ export async function removeImage(
   });
   if (found.references.length === 0) return null;
   const sizes = new Map(found.layers.map(({ digest, unpackedBytes }) => [digest, unpackedBytes]));
-  const { removed, inUse, trash } = await removeLayers(database, [...sizes.keys()], location);
+  const { removed, inUse, trash } = await removeLayers(database, [...sizes.keys()], location, signal);
   return {
     images: found.references.map((reference) => ({ reference, reason: 'asked' })),
     layers: removed.map((digest) => ({ digest, unpackedBytes: sizes.get(digest) ?? null })),

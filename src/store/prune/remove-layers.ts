@@ -24,14 +24,16 @@ export interface RemovedLayers {
 /**
  * Removes layers that no image uses: first the row, then the sidecar, then the directory, which goes to the trash. Of each,
  * the lease and the layer's lock are held meanwhile, and never waited for; a layer that an image uses by then stays.
+ * @param signal ends it between two layers, without an error: the caller has to know what went
  */
 export async function removeLayers(
   database: Database,
   digests: readonly Digest[],
   location: LocationPaths,
+  signal: AbortSignal,
 ): Promise<RemovedLayers> {
   const [removed, inUse, trash]: [Digest[], Digest[], string[]] = [[], [], []];
-  for (let at = 0; at < digests.length; at += BATCH) {
+  for (let at = 0; at < digests.length && !signal.aborted; at += BATCH) {
     await using held = await holdAll(digests.slice(at, at + BATCH), location);
     inUse.push(...held.inUse);
     for (const digest of await forget(database, held.digests, location)) {

@@ -58,6 +58,10 @@ const fileHash = (home: string): string =>
     .update(readFileSync(join(home, 'oci.db')))
     .digest('hex');
 
+/** A program that makes an index at a path. */
+const MAKE_INDEX = `const { openIndex } = await import(${JSON.stringify(new URL('../../../src/store/index/open.js', import.meta.url))});
+await (await openIndex(process.argv[1])).database[Symbol.asyncDispose]();`;
+
 const busy = (): Error => Object.assign(new Error('SQLITE_BUSY: database is locked'), { code: 'SQLITE_BUSY' });
 
 test("compat I1 a new file has the seed's tables, columns and indexes, and ours after them", async (t) => {
@@ -275,6 +279,23 @@ test('compat I6 stores that open one new home at once all succeed and truncate n
     await storeImage(store, `docker.io/library/app:${place}`, { layers: [A] });
   assert.equal((await stores[0]!.listImages()).length, 4);
   await assertSound(home);
+});
+
+test('compat I6 I4 an index that another process makes at any moment of an opening is ours', async (t) => {
+  let [isMade, at] = [true, 0];
+  while (isMade) {
+    const path = join(temporaryDirectory(t), 'oci.db');
+    let [count, isBegun] = [0, false];
+    [isMade, at] = [false, at + 1];
+    const { database } = await openIndex(path, (sql) => {
+      isBegun ||= sql === 'BEGIN IMMEDIATE';
+      if (isBegun || ++count !== at) return;
+      assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', MAKE_INDEX, path]).status, 0);
+      isMade = true;
+    });
+    await database[Symbol.asyncDispose]();
+  }
+  assert.ok(at > 5, `${at} moments`);
 });
 
 /** A store with an image, and one more layer ready for its next version. */
