@@ -2,10 +2,11 @@
 // own. Loading hundreds of small modules, most of them zod's, took longer than unpacking a small image.
 import { build } from 'esbuild';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** Loaded faster as one file; the others are loaded when they are needed, or bring files of their own. */
-const BUNDLED = ['zod'];
+const BUNDLED = ['undici', 'zod'];
 
 const external = [...Object.keys({ ...dependencies, ...optionalDependencies }), '#*'].filter(
   (name) => !BUNDLED.includes(name),
@@ -20,12 +21,27 @@ const options = {
   metafile: true,
   logLevel: 'warning',
 };
+/** With undici, which is CommonJS: what it requires are Node's own modules. */
+const withClient = {
+  ...options,
+  splitting: true,
+  plugins: [
+    {
+      name: 'parts of undici',
+      setup: ({ onResolve }) => onResolve({ filter: /^undici$/ }, () => ({ path: resolve('bundle-undici.js') })),
+    },
+  ],
+  banner: {
+    js: "import { createRequire as requireIn } from 'node:module'; const require = requireIn(import.meta.url);",
+  },
+};
 /** Each of these is a program of its own, and as few files as its lazy parts let it be. */
 const bundles = await Promise.all([
-  build({ ...options, splitting: true, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
-  build({ ...options, splitting: true, entryPoints: { main: 'src/cli/main.ts' } }),
+  build({ ...withClient, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
+  build({ ...withClient, entryPoints: { main: 'src/cli/main.ts' } }),
   build({
     ...options,
+    external: [...external, 'undici'],
     entryPoints: {
       worker: 'workers/layer.ts',
       'bench-naive': 'bench/child/naive.ts',

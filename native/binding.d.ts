@@ -137,6 +137,9 @@ export function syncfs(fd: number): void;
  */
 export function crc32cOf(fd: number): number;
 
+/** Gives a buffer's memory back at once; it and its views have the length 0 from then on. */
+export function freeBuffer(buffer: ArrayBuffer): void;
+
 /**
  * Sets access and modification time of a path, a last symlink not followed.
  * @param seconds floored; clamped to what file systems can hold (rule M18)

@@ -19,6 +19,7 @@
         "src/leaf.c",
         "src/links.c",
         "src/lock.c",
+        "src/memory.c",
         "src/parent_cache.c",
         "src/parents.c",
         "src/records.c",

@@ -24,6 +24,7 @@ static const struct {
     {"flock", export_flock},
     {"syncfs", export_syncfs},
     {"crc32cOf", export_crc32c_of},
+    {"freeBuffer", export_free_buffer},
     {"setTimes", export_set_times},
     {"hasOpenat2", export_has_openat2},
     {"removeTree", export_remove_tree},

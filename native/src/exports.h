@@ -27,6 +27,7 @@ napi_value export_xattr_remove(napi_env env, napi_callback_info info);
 napi_value export_flock(napi_env env, napi_callback_info info);
 napi_value export_syncfs(napi_env env, napi_callback_info info);
 napi_value export_crc32c_of(napi_env env, napi_callback_info info);
+napi_value export_free_buffer(napi_env env, napi_callback_info info);
 napi_value export_set_times(napi_env env, napi_callback_info info);
 napi_value export_has_openat2(napi_env env, napi_callback_info info);
 napi_value export_remove_tree(napi_env env, napi_callback_info info);

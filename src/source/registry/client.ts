@@ -6,6 +6,7 @@ import { errnoOf, SluiceError } from '../../errors.js';
 import { abortError, onAbort, throwIfAborted } from '../abort.js';
 import { type AddressGuard, isRefused } from './address.js';
 import { classifyTransport } from './classify.js';
+import { freeSoon } from './free-soon.js';
 import { type BodySink, type Dispatch, type HttpRequest, lengthOf, type Receive, type ReplyHead } from './http.js';
 import { DEFAULT_TLS, openSecureContext, type TlsChoice } from './tls.js';
 
@@ -219,6 +220,7 @@ function exchange({ agent, isStale, request, receive, signal }: Exchange): Promi
       },
       onResponseData: (_, chunk) => {
         leftBytes -= chunk.length;
+        freeSoon(chunk);
         guarded(() => {
           if (sink?.(chunk) !== 'enough' || head === null) return;
           const complete = head;
