@@ -4,6 +4,7 @@ import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
+import { openControl } from '../transfer/control.js';
 import type { ApplyWork, LayerFacts } from '../transfer/protocol.js';
 import { syncTogether } from '../transfer/sync-group.js';
 import { createApply, type Apply } from './apply.js';
@@ -34,8 +35,13 @@ export function openStagedLayer(
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
   const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
+  const tree = new Tree(addon, writer, warnings, flagsOf(task));
+  const { isAborted } = openControl(task.control);
+  tree.throwIfAborted = () => {
+    if (isAborted()) throw new SluiceError('ABORTED', 'extracting the layer: cancelled');
+  };
   const apply = createApply({
-    tree: new Tree(addon, writer, warnings, flagsOf(task)),
+    tree,
     meter,
     maxMetaBytes: task.budget.maxMetaBytes,
     isPrivileged: task.privilegedXattrs,

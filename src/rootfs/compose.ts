@@ -37,6 +37,7 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
     const throwIfAborted = (): void => {
       if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
     };
+    tree.throwIfAborted = throwIfAborted;
     task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, throwIfAborted }));
     const head = Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`);
     addon.writerFinish(writer, Buffer.from(sidecar), head, Number.MAX_SAFE_INTEGER);
