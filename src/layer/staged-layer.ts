@@ -64,7 +64,7 @@ export function openStagedLayer(
       const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
       const most = task.budget.maxUnpackedBytes;
       tracer.span('second pass', () =>
-        withinBudget(most, () => addon.writerFinish(writer, bytesOf(SIDECAR), head, most)),
+        withinBudget(most, 'extracting the layer', () => addon.writerFinish(writer, bytesOf(SIDECAR), head, most)),
       );
       const { sync } = task;
       if (sync) tracer.span('sync', () => syncFileSystem(task.staging, sync));
@@ -75,12 +75,12 @@ export function openStagedLayer(
 }
 
 /** The sidecar repeats attributes for each name of a file, so it is bounded by itself, as files and tar stream are (B2). */
-function withinBudget(value: number, writeSidecar: () => void): void {
+export function withinBudget(value: number, doing: string, writeSidecar: () => void): void {
   try {
     writeSidecar();
   } catch (cause) {
     if (errnoOf(cause) !== 'EFBIG') throw cause;
-    const message = `extracting the layer: its sidecar has more than ${value} bytes`;
+    const message = `${doing}: its sidecar has more than ${value} bytes`;
     const limit = { option: 'maxUnpackedBytes', value };
     throw new SluiceError('BUDGET_EXCEEDED', { message, rule: 'B2', limit }, { cause });
   }
