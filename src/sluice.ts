@@ -27,6 +27,7 @@ import type { ImageSummary, PulledImage, StoredImage, StoredLayer } from './stor
 import { openPool } from './transfer/pool.js';
 import { createSchedule } from './transfer/schedule.js';
 import { leaseImage, leaseLayers, type Lease } from './upkeep/lease.js';
+import type { Budget } from './transfer/protocol.js';
 import { pruneStore, removeFromStore } from './upkeep/prune.js';
 import { verifyStore, type Verified } from './upkeep/verify.js';
 
@@ -44,6 +45,8 @@ export interface ImageQuery {
 export interface RootfsOptions extends ImageQuery {
   /** False: do not sync a root file system that need not survive a power failure. */
   readonly sync?: boolean;
+  /** What the root file system may cost (extraction B2 to B4); defaults as of a pull. */
+  readonly budget?: Partial<Pick<Budget, 'maxUnpackedBytes' | 'maxFileBytes' | 'maxEntries'>>;
   readonly signal?: AbortSignal;
 }
 
@@ -178,7 +181,7 @@ export class Sluice implements AsyncDisposable {
    * resolved inside of it. No root is needed: true owner, mode and device stand in `user.containers.override_stat` and in
    * the sidecar, as in layers.
    * @param directory must be absent or empty; it is put in place complete
-   * @throws SluiceError IMAGE_NOT_FOUND | CONFIG_INVALID | ENTRY_REFUSED (extraction H6) | ABORTED, or of the store
+   * @throws SluiceError IMAGE_NOT_FOUND | CONFIG_INVALID | ENTRY_REFUSED (extraction H6) | BUDGET_EXCEEDED | ABORTED, or of the store
    */
   async rootfs(reference: string, directory: string, options: RootfsOptions = {}): Promise<Rootfs> {
     return this.#compose(reference, options, (composing) => makeRootfs(composing, directory));
@@ -300,14 +303,15 @@ export class Sluice implements AsyncDisposable {
 
   async #compose<T>(
     reference: string,
-    { sync = true, signal = new AbortController().signal, ...query }: RootfsOptions,
+    { sync = true, budget: limits = {}, signal = new AbortController().signal, ...query }: RootfsOptions,
     work: (composing: Composing) => Promise<T>,
   ): Promise<T> {
     const { engine, events } = this.#context;
+    const { budget } = parsePullOptions({ budget: limits });
     const image = await this.pull(reference, { ...query, signal, policy: 'never' });
     const location = await engine.store.location(query.layerPath);
     try {
-      return await work({ engine, image, location, sync, events, signal });
+      return await work({ engine, image, location, budget, sync, events, signal });
     } catch (error) {
       throw error instanceof SluiceError ? error.with({ image: image.reference }) : error;
     } finally {

@@ -103,6 +103,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/rootfs/': [
     'src/layer/',
     'src/transfer/rootfs-tasks',
+    'src/transfer/usage',
     'src/transfer/control',
     'src/oci/',
     'src/errors',

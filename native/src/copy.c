@@ -11,7 +11,7 @@
 
 #include "writer.h"
 
-enum { PIECE = 64 << 10, LONGEST_VALUE = 65536, LONGEST_LIST = 65536, LONGEST_TARGET = 4095 };
+enum { PIECE = 64 << 10, STEP = 8 << 20, LONGEST_VALUE = 65536, LONGEST_LIST = 65536, LONGEST_TARGET = 4095 };
 
 /* ---- content: all of these return CALL_NONE, or what failed, with errno ---- */
 
@@ -31,18 +31,21 @@ static enum call copy_stretch(int from, int to, off_t at, off_t end) {
   return CALL_NONE;
 }
 
-/* Holes stay holes. */
-static enum call copy_content(int from, int to, off_t size) {
-  if (ioctl(to, FICLONE, from) == 0) return CALL_NONE;
-  for (off_t data = 0, hole; data < size; data = hole) {
-    data = lseek(from, data, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;
-    hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+/* Copies on from `copy->at`, STEP bytes of data at most. Holes stay holes. */
+static enum call copy_content(struct open_copy *copy) {
+  off_t size = copy->source.st_size, left = STEP;
+  while (copy->at < size && left > 0) {
+    off_t data = lseek(copy->from, copy->at, SEEK_DATA);
+    if (data < 0 && errno != ENXIO) return CALL_LSEEK;
+    off_t hole = data < 0 ? size : lseek(copy->from, data, SEEK_HOLE);
     if (hole < 0) return CALL_LSEEK;
-    enum call failed = copy_stretch(from, to, data, hole);
+    off_t end = data < 0 || hole - data <= left ? hole : data + left;
+    enum call failed = data < 0 ? CALL_NONE : copy_stretch(copy->from, copy->to, data, end);
     if (failed) return failed;
+    if (data >= 0) left -= end - data;
+    copy->at = end;
   }
-  return RETRY(ftruncate(to, size)) < 0 ? CALL_FTRUNCATE : CALL_NONE;
+  return copy->at >= size && RETRY(ftruncate(copy->to, size)) < 0 ? CALL_FTRUNCATE : CALL_NONE;
 }
 
 /* ---- attributes ---- */
@@ -70,37 +73,63 @@ static enum call copy_xattrs(int from, int to) {
   return failed;
 }
 
-static enum call copy_all(const struct writer *writer, int from, int to, const struct stat *source) {
-  enum call failed = copy_content(from, to, source->st_size);
-  if (!failed) failed = copy_xattrs(from, to);
+static enum call dress_copy(const struct writer *writer) {
+  const struct open_copy *copy = &writer->copy;
+  enum call failed = copy_xattrs(copy->from, copy->to);
   if (failed) return failed;
-  mode_t mode = source->st_mode & 0777;
-  if (must_set_mode(writer, mode) && RETRY(fchmod(to, mode)) < 0) return CALL_FCHMOD;
-  struct timespec times[2] = {source->st_mtim, source->st_mtim};
-  return RETRY(futimens(to, times)) < 0 ? CALL_UTIMENSAT : CALL_NONE;
+  mode_t mode = copy->source.st_mode & 0777;
+  if (must_set_mode(writer, mode) && RETRY(fchmod(copy->to, mode)) < 0) return CALL_FCHMOD;
+  struct timespec times[2] = {copy->source.st_mtim, copy->source.st_mtim};
+  return RETRY(futimens(copy->to, times)) < 0 ? CALL_UTIMENSAT : CALL_NONE;
 }
 
 /* ---- one inode ---- */
 
-static enum status copy_file(struct writer *writer, const struct leaf *target, const struct leaf *leaf) {
-  struct stat source;
-  int from = RETRY(openat(target->fd, target->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (from < 0 || fstat(from, &source) < 0 || !S_ISREG(source.st_mode)) {
-    int error = from < 0 ? errno : EINVAL;
-    if (from >= 0) close(from);
+void copy_drop(struct writer *writer) {
+  if (writer->copy.to < 0) return;
+  close(writer->copy.from);
+  close(writer->copy.to);
+  writer->copy.to = -1;
+}
+
+static enum status begin_copy(struct writer *writer, const struct leaf *target, const struct leaf *leaf) {
+  struct open_copy copy = {0};
+  copy.from = RETRY(openat(target->fd, target->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (copy.from < 0 || fstat(copy.from, &copy.source) < 0 || !S_ISREG(copy.source.st_mode)) {
+    int error = copy.from < 0 ? errno : EINVAL;
+    if (copy.from >= 0) close(copy.from);
     return fail_at(writer, target, CALL_OPENAT, error);
   }
   enum { HOW = O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC };
-  int to = RETRY(openat(leaf->fd, leaf->name, HOW, source.st_mode & 0777));
-  enum call failed = to < 0 ? CALL_OPENAT : copy_all(writer, from, to, &source);
-  int error = errno;
-  close(from);
-  if (to >= 0 && close(to) < 0 && !failed && errno != EINTR) {
+  copy.to = RETRY(openat(leaf->fd, leaf->name, HOW, copy.source.st_mode & 0777));
+  if (copy.to < 0) {
+    int error = errno;
+    close(copy.from);
+    return error == EEXIST ? suspend_at(writer, leaf) : fail_at(writer, leaf, CALL_OPENAT, error);
+  }
+  if (ioctl(copy.to, FICLONE, copy.from) == 0) copy.at = copy.source.st_size;
+  writer->copy = copy;
+  return DONE;
+}
+
+static enum status go_on_copying(struct writer *writer, const struct leaf *leaf) {
+  struct open_copy *copy = &writer->copy;
+  enum call failed = copy_content(copy);
+  if (!failed && copy->at < copy->source.st_size) return suspend(&writer->report, EAGAIN, true);
+  if (!failed) failed = dress_copy(writer);
+  int error = errno, to = copy->to;
+  copy->to = -1;
+  close(copy->from);
+  if (close(to) < 0 && !failed && errno != EINTR) {
     failed = CALL_CLOSE;
     error = errno;
   }
-  if (to < 0 && error == EEXIST) return suspend_at(writer, leaf);
   return failed ? fail_at(writer, leaf, failed, error) : DONE;
+}
+
+static enum status copy_file(struct writer *writer, const struct leaf *target, const struct leaf *leaf) {
+  enum status status = writer->copy.to < 0 ? begin_copy(writer, target, leaf) : DONE;
+  return status ? status : go_on_copying(writer, leaf);
 }
 
 static enum status copy_symlink(struct writer *writer, const struct leaf *target, const struct leaf *leaf) {

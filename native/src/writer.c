@@ -19,6 +19,7 @@ static void writer_close(struct writer_handle *handle) {
   struct writer *writer = handle->writer;
   if (!writer) return;
   file_drop(writer);
+  copy_drop(writer);
   parents_free(&writer->parents);
   records_close(&writer->records);
   links_close(&writer->links);
@@ -97,7 +98,7 @@ napi_value export_writer_open(napi_env env, napi_callback_info info) {
   handle->writer = writer;
   writer->umask = (mode_t)umask;
   writer->most_links = most_links;
-  writer->file.fd = -1;
+  writer->file.fd = writer->copy.to = -1;
   writer->crc = crc32c_best();
   parents_init(&writer->parents, writer->root, walk, folds);
   records_init(&writer->records, writer->scratch);
@@ -110,6 +111,7 @@ static enum status run_command(struct writer *writer, const struct command *comm
   report_clear(&writer->report);
   writer->listed.used = 0;
   if (command->op != OP_WRITE && writer->file.fd >= 0) return fail(&writer->report, CALL_WRITE, EBUSY);
+  if (command->op != OP_COPY && writer->copy.to >= 0) return fail(&writer->report, CALL_WRITE, EBUSY);
   switch (command->op) {
     case OP_FILE:
       return file_begin(writer, command);
@@ -203,7 +205,7 @@ napi_value export_writer_finish(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, 4, &arguments)) return NULL;
   struct writer *writer = read_writer(&arguments);
   if (!writer || !read_bytes(&arguments, 2, &head) || !read_integer(&arguments, 3, 1ull << 53, &most)) return NULL;
-  if (writer->file.fd >= 0) return throw_system(env, "writer", EBUSY);
+  if (writer->file.fd >= 0 || writer->copy.to >= 0) return throw_system(env, "writer", EBUSY);
   char *path = read_path(&arguments, 1);
   if (!path) return NULL;
   writer->is_finished = true;

@@ -2,6 +2,8 @@
 #ifndef SLUICE_WRITER_H
 #define SLUICE_WRITER_H
 
+#include <sys/stat.h>
+
 #include "command.h"
 #include "crc32c.h"
 #include "links.h"
@@ -22,6 +24,13 @@ struct open_file {
   uint32_t crc;   /* of the content up to `end` */
 };
 
+/* The copy that a COPY command began and has not finished; `to` is -1 between copies. */
+struct open_copy {
+  int from, to;
+  struct stat source;
+  off_t at; /* content before it is copied */
+};
+
 struct writer {
   int root, scratch;
   mode_t umask;
@@ -29,6 +38,7 @@ struct writer {
   bool is_finished;
   struct parents parents;
   struct open_file file;
+  struct open_copy copy;
   struct records records;
   struct links links;
   struct links placeholders; /* with FLAG_NO_XATTR alone: inodes that nothing on disk tells from regular files (M5) */
@@ -72,7 +82,9 @@ enum status join_group(struct writer *writer, const struct leaf *target, uint32_
 enum status find_target(struct writer *writer, struct bytes path, struct leaf *target);
 
 /* copy.c */
+/* Copies some MiB and suspends with EAGAIN while there is more, so that an abort is seen soon: run it again. */
 enum status make_copy(struct writer *writer, const struct command *command);
+void copy_drop(struct writer *writer);
 
 /* file.c */
 enum status file_begin(struct writer *writer, const struct command *command);

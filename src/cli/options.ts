@@ -114,6 +114,14 @@ export function addTransferOptions(command: Command): Command {
   return command;
 }
 
+/** What an image that is composed may cost. */
+export function addComposingOptions(command: Command): Command {
+  return addImageOptions(command)
+    .option('--max-unpacked-bytes <n>', 'largest sum of files (K, M, G: KiB, MiB, GiB)', parseBytes)
+    .option('--max-file-bytes <n>', 'largest file', parseBytes)
+    .option('--max-entries <n>', 'most entries of all layers', parseCount);
+}
+
 /** What of an image's names and places every command that looks for its layers takes. */
 export function addImageOptions(command: Command): Command {
   return command

@@ -11,6 +11,7 @@ import type { MtreeOptions } from './mtree.js';
 import type { RootfsCommandOptions } from './rootfs.js';
 import {
   addCommonOptions,
+  addComposingOptions,
   addConnectionOptions,
   addImageOptions,
   addTransferOptions,
@@ -87,7 +88,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
       run(options, async () => (await import('./commands.js')).mtree(digest, options)),
     );
 
-  addImageOptions(addCommonOptions(program.command('rootfs')))
+  addComposingOptions(addCommonOptions(program.command('rootfs')))
     .argument('<reference>', 'reference of an image in the store')
     .argument('<dir>', 'directory to make; absent, or empty')
     .description("compose an image's layers into one root file system, with its sidecar DIR.mtree")
@@ -96,7 +97,7 @@ export async function runCommandLine(words: readonly string[], signal: AbortSign
       run(options, async () => (await import('./commands.js')).rootfs(reference, directory, options, signal)),
     );
 
-  addImageOptions(addCommonOptions(program.command('export')))
+  addComposingOptions(addCommonOptions(program.command('export')))
     .argument('<reference>', 'reference of an image in the store')
     .argument('<file>', 'archive to write, - for standard output')
     .description("write an image's root file system as a tar, with true owners, modes and devices")

@@ -9,6 +9,9 @@ export interface RootfsCommandOptions extends CommonOptions {
   readonly platform?: string;
   readonly statFormat?: 'containers' | 'libkrun';
   readonly sync?: boolean;
+  readonly maxUnpackedBytes?: number;
+  readonly maxFileBytes?: number;
+  readonly maxEntries?: number;
 }
 
 /** `sluice rootfs REFERENCE DIR`: prints the directory, or with `--json` the sidecar beside it too. */
@@ -36,6 +39,7 @@ export async function withComposing<T>(
   work: (sluice: Sluice, composing: RootfsOptions) => Promise<T>,
 ): Promise<T> {
   const { layerPath, platform, statFormat, sync, quiet, json, logLevel } = options;
+  const { maxUnpackedBytes, maxFileBytes, maxEntries } = options;
   try {
     await using sluice = await Sluice.open(openOptions(options));
     sluice.subscribe((event) => {
@@ -47,6 +51,11 @@ export async function withComposing<T>(
       ...(platform !== undefined && { platform }),
       ...(statFormat !== undefined && { statFormat }),
       ...(sync !== undefined && { sync }),
+      budget: {
+        ...(maxUnpackedBytes !== undefined && { maxUnpackedBytes }),
+        ...(maxFileBytes !== undefined && { maxFileBytes }),
+        ...(maxEntries !== undefined && { maxEntries }),
+      },
       signal,
     });
   } catch (error) {

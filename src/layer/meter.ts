@@ -15,12 +15,17 @@ export interface Meter {
   stream(producedBytes: number, consumedBytes: number): void;
 }
 
-/** @param usage what the call's other layers add to as well */
-export function createMeter(budget: Budget, usage: Usage): Meter {
+/**
+ * @param usage what the call's other layers add to as well
+ * @param doing what costs it, for the error
+ */
+export function createMeter(budget: Budget, usage: Usage, doing = 'extracting the layer'): Meter {
   const { maxFileBytes, maxRatio, ratioGraceBytes } = budget;
   let entries = 0;
   let fileBytes = 0;
   let streamBytes = 0;
+  const exceeded = (rule: string, option: keyof Budget, value: number, what: string): SluiceError =>
+    new SluiceError('BUDGET_EXCEEDED', { message: `${doing}: ${what}`, rule, limit: { option, value } });
   const admit = (resource: Resource, amount: number, own: number, option: 'maxEntries' | 'maxUnpackedBytes'): void => {
     const { rule, what } = SUMS[resource];
     const value = budget[option];
@@ -50,11 +55,3 @@ const SUMS: Readonly<Record<Resource, { readonly rule: string; readonly what: st
   fileBytes: { rule: 'B2', what: 'bytes of files' },
   streamBytes: { rule: 'B2', what: 'unpacked bytes' },
 };
-
-function exceeded(rule: string, option: keyof Budget, value: number, what: string): SluiceError {
-  return new SluiceError('BUDGET_EXCEEDED', {
-    message: `extracting the layer: ${what}`,
-    rule,
-    limit: { option, value },
-  });
-}

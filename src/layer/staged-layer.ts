@@ -4,6 +4,7 @@ import { errnoOf, fileSystemError, SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import { parseDigest } from '../oci/digest.js';
 import { formatSidecarHead } from '../oci/sidecar-head.js';
+import { openControl } from '../transfer/control.js';
 import type { ApplyWork, LayerFacts } from '../transfer/protocol.js';
 import { syncTogether } from '../transfer/sync-group.js';
 import { createApply, type Apply } from './apply.js';
@@ -34,8 +35,13 @@ export function openStagedLayer(
   const bytesOf = (name: string): Uint8Array => Buffer.from(path.join(task.staging, name));
   mkdirSync(path.join(task.staging, TREE), { recursive: true });
   const writer = addon.writerOpen(bytesOf(TREE), Buffer.from(task.staging), task.walk, readUmask(), task.folds, 0);
+  const tree = new Tree(addon, writer, warnings, flagsOf(task));
+  const { isAborted } = openControl(task.control);
+  tree.throwIfAborted = () => {
+    if (isAborted()) throw new SluiceError('ABORTED', 'extracting the layer: cancelled');
+  };
   const apply = createApply({
-    tree: new Tree(addon, writer, warnings, flagsOf(task)),
+    tree,
     meter,
     maxMetaBytes: task.budget.maxMetaBytes,
     isPrivileged: task.privilegedXattrs,
@@ -58,7 +64,7 @@ export function openStagedLayer(
       const head = formatSidecarHead({ ...digests, stat: task.stat, packedBytes: task.sizeBytes, ...facts });
       const most = task.budget.maxUnpackedBytes;
       tracer.span('second pass', () =>
-        withinBudget(most, () => addon.writerFinish(writer, bytesOf(SIDECAR), head, most)),
+        withinBudget(most, 'extracting the layer', () => addon.writerFinish(writer, bytesOf(SIDECAR), head, most)),
       );
       const { sync } = task;
       if (sync) tracer.span('sync', () => syncFileSystem(task.staging, sync));
@@ -69,12 +75,12 @@ export function openStagedLayer(
 }
 
 /** The sidecar repeats attributes for each name of a file, so it is bounded by itself, as files and tar stream are (B2). */
-function withinBudget(value: number, writeSidecar: () => void): void {
+export function withinBudget(value: number, doing: string, writeSidecar: () => void): void {
   try {
     writeSidecar();
   } catch (cause) {
     if (errnoOf(cause) !== 'EFBIG') throw cause;
-    const message = `extracting the layer: its sidecar has more than ${value} bytes`;
+    const message = `${doing}: its sidecar has more than ${value} bytes`;
     const limit = { option: 'maxUnpackedBytes', value };
     throw new SluiceError('BUDGET_EXCEEDED', { message, rule: 'B2', limit }, { cause });
   }

@@ -7,7 +7,7 @@ import { printable } from './path.js';
 import type { Warnings } from './warnings.js';
 import type { PackedXattrs } from './xattrs.js';
 
-const { EEXIST, EMLINK, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOSPC, EDQUOT, EOPNOTSUPP } = constants.errno;
+const { EAGAIN, EEXIST, EMLINK, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOSPC, EDQUOT, EOPNOTSUPP } = constants.errno;
 const NAME_BYTES = 8192;
 const TWO_32 = 4294967296;
 const NO_SLAB = new Uint8Array(0);
@@ -53,6 +53,8 @@ export class Tree {
   readonly #control = new Batch();
   readonly flags: number;
   listener: TreeListener | null = null;
+  /** Asked between the steps of what may take long: throws when nobody wants it any more. */
+  throwIfAborted: () => void = () => {};
 
   /** @param flags those of {@link FLAG} that every command of the layer carries */
   constructor(native: Native, writer: WriterHandle, warnings: Warnings, flags: number) {
@@ -100,6 +102,7 @@ export class Tree {
    * more names (H10)
    */
   link(target: Uint8Array, path: Uint8Array): 'made' | 'taken' | 'full' {
+    this.throwIfAborted();
     const batch = this.#linkCommand(OP.LINK, target, path);
     const end = this.#native.writerRun(this.#writer, NO_SLAB, batch.arena, batch.words, 0, 1, this.#result, this.#name);
     if (end === 0 && this.#result[RESULT.STATUS] !== STATUS.SUSPENDED) throw this.#failure(batch, 0);
@@ -172,7 +175,8 @@ export class Tree {
       this.#warn('N6', 'a file gives way to a directory that a later name needs', batch, index);
       this.remove(where);
       this.#makeImplied(where);
-    } else throw this.#failure(batch, index);
+    } else if (errno === EAGAIN) this.throwIfAborted();
+    else throw this.#failure(batch, index);
   }
 
   /**

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileSystemError, SluiceError } from '../errors.js';
-import { flagsOf, SIDECAR, syncFileSystem, TREE } from '../layer/staged-layer.js';
+import { createMeter, type Meter } from '../layer/meter.js';
+import { flagsOf, SIDECAR, syncFileSystem, TREE, withinBudget } from '../layer/staged-layer.js';
 import { Tree } from '../layer/tree.js';
 import { readUmask } from '../layer/umask.js';
 import type { Warnings } from '../layer/warnings.js';
@@ -9,12 +10,14 @@ import { native } from '../native.js';
 import type { SidecarDeferred, SidecarEntry, SidecarItem } from '../oci/sidecar.js';
 import { openControl } from '../transfer/control.js';
 import type { ComposeTask, LayerPlace } from '../transfer/rootfs-tasks.js';
+import { openUsage } from '../transfer/usage.js';
 import { completeLayers } from './complete.js';
 import { Feed } from './feed.js';
 import { HeldLinks } from './held-links.js';
 import { hideBelow } from './hide.js';
 import { InodeNames } from './inode-names.js';
 import { foldedMarker, type Marker, readMarker } from './markers.js';
+import { namingEntry } from './naming-entry.js';
 import { RealTree } from './real-tree.js';
 import { hasImpliedDirectories, readSidecarFile } from './sidecar-file.js';
 
@@ -37,9 +40,14 @@ export function composeLayers(task: ComposeTask, warnings: Warnings): null {
     const throwIfAborted = (): void => {
       if (isAborted()) throw new SluiceError('ABORTED', 'composing an image: cancelled');
     };
-    task.layers.forEach((layer, index) => composeLayer(layer, { tree, root, isBottom: index === 0, throwIfAborted }));
+    tree.throwIfAborted = throwIfAborted;
+    const usage = openUsage();
+    const meterOf = (): Meter => createMeter(task.budget, usage, 'composing the layer');
+    for (const [index, layer] of task.layers.entries())
+      composeLayer(layer, { tree, root, isBottom: index === 0, meter: meterOf(), throwIfAborted });
     const head = Buffer.from(`#mtree\n#sluice.rootfs v=1 stat=${stat}\n`);
-    addon.writerFinish(writer, Buffer.from(sidecar), head, Number.MAX_SAFE_INTEGER);
+    const most = task.budget.maxUnpackedBytes;
+    withinBudget(most, 'composing an image', () => addon.writerFinish(writer, Buffer.from(sidecar), head, most));
   } finally {
     addon.writerClose(writer);
   }
@@ -56,12 +64,14 @@ interface Composing {
   readonly tree: Tree;
   readonly root: string;
   readonly isBottom: boolean;
+  /** Of the layer (B2 to B4): links into lower layers are copies, so that a root can be larger than its layers. */
+  readonly meter: Meter;
   readonly throwIfAborted: () => void;
 }
 
 function composeLayer(layer: LayerPlace, composing: Composing): void {
   try {
-    const links = new HeldLinks(composing.tree);
+    const links = new HeldLinks(composing.tree, composing.meter);
     const items = (): Iterable<SidecarItem> => readSidecarFile(layer.sidecar);
     const { deferred, markers } = readLookups(items());
     links.hold(deferred);
@@ -92,17 +102,19 @@ function readLookups(items: Iterable<SidecarItem>): {
 }
 
 function layOver(layer: LayerPlace, items: Iterable<SidecarItem>, links: HeldLinks, composing: Composing): void {
-  const { tree, isBottom, throwIfAborted } = composing;
+  const { tree, isBottom, meter, throwIfAborted } = composing;
   using source = new RealTree(layer.directory);
   const feed = new Feed(tree, throwIfAborted);
-  const names = new InodeNames(tree);
+  const names = new InodeNames(tree, meter);
   tree.listener = names;
   for (const item of items) {
     throwIfAborted();
+    if (item.kind === 'entry' && isSilent(item, isBottom)) continue;
+    namingEntry(item.path, () => meter.header());
     if (item.kind === 'deferred') {
       feed.flush();
       links.make(item);
-    } else if (!isSilent(item, isBottom)) layEntry(item, { feed, source, names });
+    } else layEntry(item, { feed, source, names, meter });
   }
   feed.flush();
   tree.listener = null;
@@ -112,13 +124,18 @@ interface Laying {
   readonly feed: Feed;
   readonly source: RealTree;
   readonly names: InodeNames;
+  readonly meter: Meter;
 }
 
-function layEntry(entry: SidecarEntry, { feed, source, names }: Laying): void {
-  if (entry.names === 1) return feed.add(entry, source);
+function layEntry(entry: SidecarEntry, { feed, source, names, meter }: Laying): void {
+  const lay = (): void => {
+    if (entry.type === 'file') namingEntry(entry.path, () => meter.file(entry.size));
+    feed.add(entry, source);
+  };
+  if (entry.names === 1) return lay();
   feed.flush();
   if (entry.hardLink && names.link(entry.hardLink, entry.path)) return;
-  feed.add(entry, source);
+  lay();
   feed.flush();
   names.laid(entry.hardLink ?? entry.path, entry.path);
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.js';
 import { KIND } from '../layer/commands.js';
-import { keyOf } from '../layer/path.js';
-import { printable } from '../layer/path.js';
+import type { Meter } from '../layer/meter.js';
+import { keyOf, printable } from '../layer/path.js';
 import type { Tree } from '../layer/tree.js';
 import { NO_PACKED_XATTRS } from '../layer/xattrs.js';
 import type { SidecarDeferred } from '../oci/sidecar.js';
 import { makeLink } from './make-link.js';
+import { namingEntry } from './naming-entry.js';
 
 interface Held {
   path: Buffer;
@@ -23,11 +24,14 @@ export class HeldLinks {
   /** Directory in the root that holds the targets; nobody can guess its name. */
   readonly directory: string = `.sluice-held-${randomBytes(16).toString('hex')}`;
   readonly #tree: Tree;
+  readonly #meter: Meter;
   readonly #byLink = new Map<string, Held>();
   #count = 0;
 
-  constructor(tree: Tree) {
+  /** @param meter counts the copies, before they are made */
+  constructor(tree: Tree, meter: Meter) {
     this.#tree = tree;
+    this.#meter = meter;
   }
 
   /** @throws SluiceError ENTRY_REFUSED when the target is in none of the layers below, or is a directory */
@@ -40,7 +44,7 @@ export class HeldLinks {
       const key = keyOf(found.canonical);
       let held = byTarget.get(key);
       if (!held) {
-        held = { path: this.#copy(found.canonical), kind: found.kind, entry: -1 };
+        held = { path: this.#copy(found.canonical, link.path), kind: found.kind, entry: -1 };
         byTarget.set(key, held);
       }
       this.#byLink.set(keyOf(link.path), held);
@@ -52,7 +56,7 @@ export class HeldLinks {
     const held = this.#byLink.get(keyOf(link.path))!;
     if (makeLink(this.#tree, () => held.path, link.path) === 'full') {
       // The inode has all the names it can have (H10): this link and those to come are of a new one.
-      held.path = this.#copy(held.path);
+      held.path = this.#copy(held.path, link.path);
       makeLink(this.#tree, () => held.path, link.path);
     }
     if (link.entry < held.entry) return;
@@ -66,7 +70,9 @@ export class HeldLinks {
     this.#byLink.clear();
   }
 
-  #copy(target: Uint8Array): Buffer {
+  #copy(target: Uint8Array, link: Uint8Array): Buffer {
+    const { kind, size } = this.#tree.stat(target);
+    if (kind === KIND.FILE) namingEntry(link, () => this.#meter.file(size));
     const path = Buffer.from(`${this.directory}/${this.#count++}`);
     this.#tree.stat(path, true);
     this.#tree.copy(target, path);

@@ -1,7 +1,10 @@
+import { KIND } from '../layer/commands.js';
+import type { Meter } from '../layer/meter.js';
 import { keyOf } from '../layer/path.js';
 import { createRemovals } from '../layer/removals.js';
 import type { Tree, TreeListener } from '../layer/tree.js';
 import { makeLink } from './make-link.js';
+import { namingEntry } from './naming-entry.js';
 
 interface Standing {
   readonly path: Uint8Array;
@@ -16,11 +19,14 @@ interface Standing {
  */
 export class InodeNames implements TreeListener {
   readonly #tree: Tree;
+  readonly #meter: Meter;
   readonly #standing = new Map<string, Standing>();
   readonly #removals = createRemovals();
 
-  constructor(tree: Tree) {
+  /** @param meter counts copies, and directories that are made on the way */
+  constructor(tree: Tree, meter: Meter) {
     this.#tree = tree;
+    this.#meter = meter;
   }
 
   /** @param path where a name of the inode was made just now */
@@ -34,7 +40,10 @@ export class InodeNames implements TreeListener {
     const made = makeLink(this.#tree, () => this.#find(first), path);
     if (made === 'full') {
       // Further names become links of the copy (H10).
-      this.#tree.copy(this.#find(first)!, path);
+      const target = this.#find(first)!;
+      const { kind, size } = this.#tree.stat(target);
+      if (kind === KIND.FILE) namingEntry(path, () => this.#meter.file(size));
+      this.#tree.copy(target, path);
       this.laid(first, path);
     }
     return made !== 'gone';
@@ -49,7 +58,7 @@ export class InodeNames implements TreeListener {
   }
 
   implied(): void {
-    return;
+    this.#meter.header();
   }
 
   #find(first: Uint8Array): Uint8Array | null {

@@ -1,4 +1,4 @@
-import type { StatFormat, Warning } from './protocol.js';
+import type { Budget, StatFormat, Warning } from './protocol.js';
 
 /** One layer of an image's stack on disk. */
 export interface LayerPlace {
@@ -48,6 +48,8 @@ export interface ComposeTask {
   readonly walk: boolean;
   /** Whether the file system takes different names for one (extraction E15). */
   readonly folds: boolean;
+  /** B2 to B4 count what is made; the rest bounds what is fetched, and has no say here. */
+  readonly budget: Budget;
   readonly sync: SharedArrayBuffer | null;
 }
 

@@ -21,6 +21,13 @@ test('rootfs prints the directory that it made, and says why it does not', async
   assert.deepEqual([again.status, errorOf(again.stdout)['code']], [2, 'CONFIG_INVALID']);
   const json = await line.run(['rootfs', 'localhost/tools:v1', `${path}2`, '--json', '--no-sync']);
   assert.deepEqual(jsonLines(json.stdout), [{ path: `${path}2`, sidecar: `${path}2.mtree` }]);
+  for (const words of [
+    ['rootfs', 'localhost/tools:v1', `${path}4`],
+    ['export', 'localhost/tools:v1', `${path}4`],
+  ]) {
+    const limited = await line.run([...words, '--max-entries', '0', '--json']);
+    assert.deepEqual([limited.status, errorOf(limited.stdout)['code']], [1, 'BUDGET_EXCEEDED']);
+  }
   const absent = await line.run(['rootfs', 'localhost/none:v1', `${path}3`]);
   assert.equal(absent.status, 1);
   assert.match(absent.stderr, /^error\[IMAGE_NOT_FOUND\]: /);

@@ -5,9 +5,9 @@ import { runTask } from '../../src/layer/run-task.js';
 import { parseSidecar, type SidecarEntry } from '../../src/oci/sidecar.js';
 import { parseLayer } from '../../src/testing/index.js';
 import { openControl } from '../../src/transfer/control.js';
-import type { Outcome, StatFormat } from '../../src/transfer/protocol.js';
+import type { Budget, Outcome, StatFormat } from '../../src/transfer/protocol.js';
 import type { ComposeTask, LayerPlace } from '../../src/transfer/rootfs-tasks.js';
-import { extract, verdict, type Extraction } from '../helpers/extract.js';
+import { AMPLE, extract, verdict, type Extraction } from '../helpers/extract.js';
 import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
 
 /** What came of layers that were put one over the other. */
@@ -19,7 +19,10 @@ export interface Composition {
   entries(): ReadonlyMap<string, SidecarEntry>;
 }
 
-export type ComposeOptions = Partial<Pick<ComposeTask, 'control' | 'walk' | 'folds'>> & { readonly stat?: StatFormat };
+export type ComposeOptions = Partial<Pick<ComposeTask, 'control' | 'walk' | 'folds'>> & {
+  readonly stat?: StatFormat;
+  readonly budget?: Partial<Budget>;
+};
 
 /** Extracts layers and composes them in this thread. @param texts bottom to top, in the DSL */
 export function compose(t: Cleanup, texts: readonly string[], options: ComposeOptions = {}): Composition {
@@ -32,8 +35,9 @@ export function compose(t: Cleanup, texts: readonly string[], options: ComposeOp
 
 export function composeLayersOf(t: Cleanup, layers: readonly LayerPlace[], options: ComposeOptions = {}): Composition {
   const { walk = false, folds = false, control = openControl().buffer } = options;
+  const budget = { ...AMPLE, ...options.budget };
   const staging = temporaryDirectory(t, 'sluice-rootfs');
-  const outcome = runTask({ kind: 'compose', control, layers, staging, walk, folds, sync: null });
+  const outcome = runTask({ kind: 'compose', control, layers, staging, walk, folds, budget, sync: null });
   return {
     outcome,
     tree: join(staging, 'tree'),

@@ -3,13 +3,17 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { KIND } from '../../src/layer/commands.js';
+import { createMeter } from '../../src/layer/meter.js';
 import { Tree } from '../../src/layer/tree.js';
 import { createWarnings } from '../../src/layer/warnings.js';
 import { native } from '../../src/native.js';
 import { HeldLinks } from '../../src/rootfs/held-links.js';
 import { InodeNames } from '../../src/rootfs/inode-names.js';
+import { openUsage } from '../../src/transfer/usage.js';
+import { AMPLE } from '../helpers/extract.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
 
+const METER = createMeter(AMPLE, openUsage());
 const METADATA = { mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNs: 0 };
 
 /** A root with a file `a`, on a file system that gives an inode three names at most. */
@@ -26,7 +30,7 @@ function openFull(t: TestContext): { readonly tree: Tree; inodesOf(names: readon
 
 test('extraction H10 links of a layer beyond what an inode takes share copies in the composed root', (t) => {
   const { tree, inodesOf } = openFull(t);
-  const names = new InodeNames(tree);
+  const names = new InodeNames(tree, METER);
   tree.listener = names;
   const first = Buffer.from('a');
   names.laid(first, first);
@@ -39,7 +43,7 @@ test('extraction H10 links of a layer beyond what an inode takes share copies in
 
 test('extraction H6 H10 links into lower layers do as well', (t) => {
   const { tree, inodesOf } = openFull(t);
-  const held = new HeldLinks(tree);
+  const held = new HeldLinks(tree, METER);
   const links = ['b', 'c', 'd', 'e', 'f'].map((name, entry) => ({
     kind: 'deferred' as const,
     path: Buffer.from(name),

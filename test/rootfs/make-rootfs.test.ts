@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { test } from 'node:test';
+import type { SluiceError } from '../../src/errors.js';
 import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
 import { buildImage, parseLayer } from '../../src/testing/index.js';
 import { listTree } from '../helpers/extract.js';
@@ -74,6 +76,19 @@ test('extraction H6 an image whose link leads nowhere is no root file system, an
     },
   );
   assert.deepEqual(filesIn(folder), []);
+});
+
+test('extraction B3 the limits of a call hold for a root file system and an export, and leave nothing', async (t) => {
+  const lab = await openLab(t);
+  const path = join(temporaryDirectory(t), 'root');
+  const reference = await bring(lab, 'file a "12"');
+  const refused = { code: 'BUDGET_EXCEEDED', detail: { rule: 'B3', limit: { option: 'maxFileBytes', value: 1 } } };
+  const isRefused = ({ code, detail: { rule, limit } }: SluiceError): boolean =>
+    isDeepStrictEqual({ code, detail: { rule, limit } }, refused);
+  await assert.rejects(lab.sluice.rootfs(reference, path, { budget: { maxFileBytes: 1 } }), isRefused);
+  await assert.rejects(lab.sluice.export(reference, path, { budget: { maxFileBytes: 1 } }), isRefused);
+  assert.ok(!existsSync(path));
+  await lab.sluice.rootfs(reference, path, { budget: { maxFileBytes: 2 } });
 });
 
 test('an image that is not in the store, and a call that is aborted', async (t) => {
