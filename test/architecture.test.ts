@@ -81,6 +81,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/oci/': ['src/errors'],
   'src/version': [],
   'src/source/registry/user-agent': ['src/version'],
+  'src/source/registry/free-soon': ['src/native'],
   'src/source/': ['src/errors', 'src/events', 'src/oci/'],
   'src/transfer/transfer': [
     'src/spans',

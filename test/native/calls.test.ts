@@ -158,3 +158,14 @@ test('removeTree makes directories usable that their owner closed', (t) => {
   });
   assert.equal(status, 0, stderr);
 });
+
+test('memory is given back at once, and its views end', () => {
+  const { freeBuffer } = native();
+  const buffer = new ArrayBuffer(100_000);
+  const view = new Uint8Array(buffer, 10, 20);
+  freeBuffer(buffer);
+  assert.deepEqual([buffer.byteLength, view.length], [0, 0]);
+  freeBuffer(buffer);
+  for (const wrong of [view, new SharedArrayBuffer(8), undefined, {}])
+    assert.throws(() => freeBuffer(wrong as unknown as ArrayBuffer), { code: 'ERR_INVALID_ARG_TYPE' });
+});
