@@ -35,6 +35,16 @@ export function indexPath(home: string): string {
   return join(home, 'oci.db');
 }
 
+/** Where pins stand beside the index, see `pins.ts`. */
+export function pinsFile(home: string): string {
+  return join(home, 'pins');
+}
+
+/** Where processes that have the store open hold a shared lock, see `index-lock.ts`. */
+export function indexLockFile(home: string): string {
+  return join(homeLocation(home).locks, 'index');
+}
+
 /** The home's own location (compat F4). */
 export function homeLocation(home: string): LocationPaths {
   return { layers: join(home, 'layers'), ...beside(home), isHome: true };

@@ -28,7 +28,12 @@ export async function lockLayer(
 }
 
 /** Waits for the lock of a file, which is made when it is absent; the lock ends with the handle. @see lockLayer */
-export async function lockFile(path: string, digest: Digest, signal: AbortSignal, kind: LockKind): Promise<FileHandle> {
+export async function lockFile(
+  path: string,
+  digest: Digest | null,
+  signal: AbortSignal,
+  kind: LockKind,
+): Promise<FileHandle> {
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     throwIfAborted(digest, signal);
     const handle = await openLockFile(path);
@@ -114,8 +119,12 @@ async function openLockFile(path: string): Promise<FileHandle> {
   }
 }
 
-function throwIfAborted(digest: Digest, signal: AbortSignal): void {
+function throwIfAborted(digest: Digest | null, signal: AbortSignal): void {
   if (!signal.aborted) return;
   if (signal.reason instanceof SluiceError) throw signal.reason;
-  throw new SluiceError('ABORTED', { message: 'waiting for a lock', layer: digest }, { cause: signal.reason });
+  throw new SluiceError(
+    'ABORTED',
+    { message: 'waiting for a lock', ...(digest && { layer: digest }) },
+    { cause: signal.reason },
+  );
 }

@@ -11,7 +11,6 @@ import { findDamage } from './index/damage.js';
 import { isOurIndex } from './index/open.js';
 import { recordImage, stackLayers } from './index/record-image.js';
 import { formatTime, type LayerRow, parseTime } from './index/rows.js';
-import { pin, unpin } from './index/usage.js';
 import { chooseHome, homeLocation, type HomeSources, layerDirectory, makeHome } from './layout.js';
 import { isLeased, Leases } from './lease.js';
 import { lockLayer, lockLayers, type LockKind } from './lock.js';
@@ -20,6 +19,7 @@ import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune
 import { removeImage } from './prune/remove-image.js';
 import { readStoredLayer } from './layer-state.js';
 import { dropPartial, openPartial } from './partial.js';
+import { setPins } from './pins.js';
 import { openOrRepairIndex, type OpenedIndex } from './repair.js';
 import { discardStaging, openStaging } from './staging.js';
 import { listDirectory } from './trash.js';
@@ -67,6 +67,7 @@ export async function openStore(options: OpenStoreOptions = {}): Promise<Store> 
     return new OpenStore(home, index, locations, options);
   } catch (error) {
     await index.database[Symbol.asyncDispose]();
+    await index.hold[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -78,12 +79,15 @@ class OpenStore implements Store {
   readonly #lookups: Lookups;
   readonly #locations: Locations;
   readonly #leases = new Leases();
+  readonly #hold: AsyncDisposable;
+  #released: PromiseLike<void> | undefined;
   readonly #onStep: ((step: CommitStep) => void) | undefined;
 
   constructor(home: string, index: OpenedIndex, locations: Locations, options: OpenStoreOptions) {
     this.home = home;
     this.notices = index.notices;
     this.lost = index.lost;
+    this.#hold = index.hold;
     this.#lookups = { database: index.database, now: options.now ?? (() => new Date()) };
     this.#locations = locations;
     this.#onStep = options.onStep;
@@ -212,12 +216,14 @@ class OpenStore implements Store {
 
   async removeImage(name: string, location: LayersLocation, signal: AbortSignal): Promise<Pruned | null> {
     throwIfAborted(signal);
-    const result = await removeImage(this.#lookups.database, name, location, signal);
+    const result = await removeImage(this.#lookups.database, { name, home: this.home, location, signal });
     return result && this.#pruned(result, signal);
   }
 
   setPinned(key: string, isPinned: boolean): Promise<void> {
-    return this.#lookups.database.use(`pinning ${key}`, (connection) => (isPinned ? pin : unpin)(connection, key));
+    return this.#lookups.database.transaction(`pinning ${key}`, (connection) =>
+      setPins(connection, this.home, [key], isPinned),
+    );
   }
 
   #pruned({ trash, ...pruned }: PruneResult, signal: AbortSignal): Pruned {
@@ -273,6 +279,7 @@ class OpenStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lookups.database[Symbol.asyncDispose]();
+    await (this.#released ??= this.#hold[Symbol.asyncDispose]());
   }
 
   #recorded(row: LayerRow): RecordedLayer {

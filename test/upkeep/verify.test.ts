@@ -22,6 +22,7 @@ import type { PulledImage, Verified } from '../../src/index.js';
 import { native } from '../../src/native.js';
 import { Database } from '../../src/store/index/database.js';
 import { buildImage, parseLayer, writeOciLayout, type TestImage } from '../../src/testing/index.js';
+import { holdIndex, takeIndex } from '../../src/store/index-lock.js';
 import { filesIn, openLab, openSluice, type Lab } from '../helpers/sluice.js';
 import { temporaryDirectory, type Cleanup } from '../helpers/temporary.js';
 import { sql } from '../store/fixtures.js';
@@ -320,16 +321,7 @@ test('a damaged document is found, and its image pulled anew', async (t) => {
 test('compat I16 a corrupt index is set aside with a notice, and its images come back without a blob', async (t) => {
   const { lab, reference, image } = await openOne(t);
   await lab.sluice.close();
-  await sql(lab.home, 'PRAGMA wal_checkpoint(TRUNCATE)');
-  const path = join(lab.home, 'oci.db');
-  // A page of an SQLite index alone: the rows can still be read.
-  const [{ rootpage }] = (await sql<{ rootpage: number }>(
-    lab.home,
-    "SELECT rootpage FROM sqlite_master WHERE name = 'idx_layers_diff_id'",
-  )) as [{ rootpage: number }];
-  const file = openSync(path, 'r+');
-  writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, (rootpage - 1) * 4096);
-  closeSync(file);
+  await damageIndex(lab.home);
   const sluice = await openSluice(t, { home: lab.home, repairIndex: true });
   assert.match(sluice.notices.join(), /the store index is damaged .* set aside as ".*oci\.db\.corrupt-/);
   lab.registry.clearRequests();
@@ -360,6 +352,60 @@ test('compat I16 a file that is no database any more is set aside as well; a sou
   lab.registry.clearRequests();
   await sluice.pull(reference, { plainHttp: [lab.registry.host] });
   assert.equal(lab.registry.requestsOf('blob').length, 0, 'no layer is transferred');
+});
+
+/** Zeroes a page of an SQLite index alone: the rows can still be read. */
+async function damageIndex(home: string): Promise<void> {
+  await sql(home, 'PRAGMA wal_checkpoint(TRUNCATE)');
+  const [{ rootpage }] = (await sql<{ rootpage: number }>(
+    home,
+    "SELECT rootpage FROM sqlite_master WHERE name = 'idx_layers_diff_id'",
+  )) as [{ rootpage: number }];
+  const file = openSync(join(home, 'oci.db'), 'r+');
+  writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, (rootpage - 1) * 4096);
+  closeSync(file);
+}
+
+test('compat I16 pins stay when the index is lost or set aside', async (t) => {
+  const { lab, reference } = await openOne(t);
+  await lab.sluice.pin(reference);
+  await lab.sluice.pin('later:1');
+  await lab.sluice.unpin('later:1');
+  await lab.sluice.close();
+  const losses = [
+    () => writeFileSync(join(lab.home, 'oci.db'), 'no database '.repeat(1000)),
+    () => ['', '-wal', '-shm'].forEach((end) => rmSync(join(lab.home, `oci.db${end}`), { force: true })),
+  ];
+  for (const lose of losses) {
+    lose();
+    const sluice = await openSluice(t, { home: lab.home, repairIndex: true });
+    await sluice.pull(reference, { plainHttp: [lab.registry.host] });
+    assert.deepEqual(
+      (await sluice.prune({ maxImages: 0 })).kept.map(({ name, reason }) => [name, reason]),
+      [[reference, 'pinned']],
+    );
+    await sluice.close();
+  }
+  const sluice = await openSluice(t, { home: lab.home });
+  await sluice.remove(reference);
+  assert.equal(readFileSync(join(lab.home, 'pins'), 'utf8'), '');
+});
+
+test('compat I16 a damaged index is not set aside while another process has it open', async (t) => {
+  const { lab } = await openOne(t);
+  assert.equal(await takeIndex(lab.home), null, 'an open store holds its index');
+  await lab.sluice.close();
+  await damageIndex(lab.home);
+  {
+    await using _another = await holdIndex(lab.home);
+    await assert.rejects(openSluice(t, { home: lab.home, repairIndex: true }), { code: 'INDEX_BUSY' });
+    assert.deepEqual(
+      filesIn(lab.home).filter((name) => name.startsWith('oci.db.corrupt-')),
+      [],
+    );
+  }
+  const sluice = await openSluice(t, { home: lab.home, repairIndex: true });
+  assert.match(sluice.notices.join(), /set aside/);
 });
 
 test('damage within the index is told of', async (t) => {

@@ -11,6 +11,13 @@ export interface OpenIndex {
   readonly notices: readonly string[];
 }
 
+/** Options of {@link openIndex}. */
+export interface OpenIndexOptions {
+  readonly hook?: StatementHook | undefined;
+  /** Runs in the transaction that gives a file of nobody's, or of the seed's, our tables. */
+  readonly onMade?: (connection: Connection) => Promise<void>;
+}
+
 /** How long a statement waits for another process, in milliseconds (compat I5). */
 const BUSY_TIMEOUT_MS = 5000;
 const WAL_TRIES = 5;
@@ -21,13 +28,21 @@ const WAL_PAUSE_MS = 50;
  * written to.
  * @throws SluiceError INDEX_FOREIGN | INDEX_TOO_NEW | INDEX_BUSY | INDEX_CORRUPT | STORE_FAILED
  */
-export async function openIndex(path: string, hook?: StatementHook): Promise<OpenIndex> {
+export async function openIndex(
+  path: string,
+  { hook, onMade = () => Promise.resolve() }: OpenIndexOptions = {},
+): Promise<OpenIndex> {
   const database = await Database.open(path, 'create', hook);
   const doing = `opening store index ${JSON.stringify(path)}`;
   try {
     await database.use(doing, (connection) => refuseOthers(connection, doing));
     const notices = await database.use(doing, configure);
-    if (await database.use(doing, isOld)) await database.transaction(doing, migrate);
+    if (await database.use(doing, isOld))
+      await database.transaction(doing, async (connection) => {
+        const isNew = (await readVersion(connection)) === 0;
+        await migrate(connection);
+        if (isNew) await onMade(connection);
+      });
     return { database, notices };
   } catch (error) {
     await database[Symbol.asyncDispose]().catch(() => undefined);

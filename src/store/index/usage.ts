@@ -107,6 +107,12 @@ export async function deleteLayers(connection: Connection, digests: readonly Dig
   );
 }
 
+/** References that are pinned, in their order. */
+export async function selectPins(connection: Connection): Promise<readonly string[]> {
+  const rows = await connection.all<{ reference: string }>('SELECT reference FROM sluice_pins ORDER BY reference');
+  return rows.map(({ reference }) => reference);
+}
+
 /** Keeps an image from being pruned, also one that is not there yet. */
 export async function pin(connection: Connection, reference: string): Promise<void> {
   await connection.all('INSERT INTO sluice_pins (reference) VALUES (?) ON CONFLICT(reference) DO NOTHING', reference);

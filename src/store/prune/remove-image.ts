@@ -1,28 +1,39 @@
 import type { Connection, Database } from '../index/database.js';
-import { selectUsage, unpin } from '../index/usage.js';
+import { selectUsage } from '../index/usage.js';
 import type { LocationPaths } from '../layout.js';
+import { setPins } from '../pins.js';
 import type { PruneResult } from './prune.js';
 import { removeLayers } from './remove-layers.js';
 
+/** What is removed. */
+interface RemoveRequest {
+  /** What an image is recorded as, or the digest of a manifest or of what was resolved. */
+  readonly name: string;
+  readonly home: string;
+  readonly location: LocationPaths;
+  /** Ends it between two layers, without an error: the caller has to know what went. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Removes the images that a name stands for, with their pins, and the layers that only they used and nobody holds.
- * @param name what an image is recorded as, or the digest of a manifest or of what was resolved
  * @returns null when there is none
  */
 export async function removeImage(
   database: Database,
-  name: string,
-  location: LocationPaths,
-  signal: AbortSignal,
+  { name, home, location, signal }: RemoveRequest,
 ): Promise<PruneResult | null> {
   const found = await database.transaction(`removing image ${name}`, async (connection) => {
     const ids = await selectIds(connection, name);
     const { images, layers } = await selectUsage(connection);
     const going = images.filter(({ id }) => ids.has(id));
-    for (const { id, reference } of going) {
-      await connection.all('DELETE FROM images WHERE id = ?', id);
-      await unpin(connection, reference);
-    }
+    for (const { id } of going) await connection.all('DELETE FROM images WHERE id = ?', id);
+    await setPins(
+      connection,
+      home,
+      going.map(({ reference }) => reference),
+      false,
+    );
     const used = new Set(going.flatMap((image) => image.layers));
     return { references: going.map(({ reference }) => reference), layers: layers.filter(({ id }) => used.has(id)) };
   });

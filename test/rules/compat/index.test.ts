@@ -149,10 +149,11 @@ test('compat I2 a migration that ends at any statement leaves the file as it was
   for (let at = 1; ; at++) {
     let isMigrating = false;
     count = 0;
-    const opening = openIndex(join(home, 'oci.db'), (statement) => {
+    const hook = (statement: string): void => {
       isMigrating ||= statement === 'BEGIN IMMEDIATE';
       if (isMigrating && ++count === at) throw new Error('killed');
-    });
+    };
+    const opening = openIndex(join(home, 'oci.db'), { hook });
     if (
       (await opening.then(
         () => 'opened',
@@ -187,7 +188,9 @@ test('compat I2 a file of an earlier version goes through the steps that it lack
 test('compat I2 a second opening writes nothing', async (t) => {
   const { home } = await openTestStore(t);
   const statements: string[] = [];
-  const { database } = await openIndex(join(home, 'oci.db'), (statement) => statements.push(statement));
+  const { database } = await openIndex(join(home, 'oci.db'), {
+    hook: (statement) => void statements.push(statement),
+  });
   await database[Symbol.asyncDispose]();
   assert.deepEqual(
     statements.filter((statement) => !/^(PRAGMA|SELECT)/.test(statement)),
@@ -287,12 +290,13 @@ test('compat I6 I4 an index that another process makes at any moment of an openi
     const path = join(temporaryDirectory(t), 'oci.db');
     let [count, isBegun] = [0, false];
     [isMade, at] = [false, at + 1];
-    const { database } = await openIndex(path, (sql) => {
+    const hook = (sql: string): void => {
       isBegun ||= sql === 'BEGIN IMMEDIATE';
       if (isBegun || ++count !== at) return;
       assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', MAKE_INDEX, path]).status, 0);
       isMade = true;
-    });
+    };
+    const { database } = await openIndex(path, { hook });
     await database[Symbol.asyncDispose]();
   }
   assert.ok(at > 5, `${at} moments`);
