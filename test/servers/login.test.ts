@@ -42,24 +42,28 @@ test('registry R19 R26 a docker-registry with htpasswd: the right password, a wr
   assert.equal((await sluice.pull(reference, { credentials })).digest, image.digest);
 });
 
-test('registry R34 R28 sluice login, and the environment, at a docker-registry with htpasswd', { skip }, async (t) => {
-  const registry = await startWithPasswords(t);
-  const reference = await push(registry);
-  const command = createCommandLine(t);
-  const login = ['login', registry.host, '-u', credentials.username, '--password-stdin'];
-  assert.equal((await command.run(login, { input: 'wrong' })).status, 1);
-  const environment = {
-    SLUICE_USERNAME: credentials.username,
-    SLUICE_PASSWORD: credentials.password,
-    SLUICE_REGISTRY: registry.host,
-  };
-  assert.equal((await command.run(['pull', reference])).status, 1);
-  assert.equal((await command.run(['pull', reference], { environment })).status, 0);
-  assert.equal((await command.run(login, { input: credentials.password })).status, 0);
-  assert.equal((await command.run(['pull', '--policy', 'always', reference])).status, 0);
-  assert.equal((await command.run(['logout', registry.host])).status, 0);
-  assert.equal((await command.run(['pull', '--policy', 'always', reference])).status, 1);
-});
+test(
+  'compat U8 registry R34 R28 sluice login, and the environment, at a docker-registry with htpasswd',
+  { skip },
+  async (t) => {
+    const registry = await startWithPasswords(t);
+    const reference = await push(registry);
+    const command = createCommandLine(t);
+    const login = ['login', registry.host, '-u', credentials.username, '--password-stdin'];
+    assert.equal((await command.run(login, { input: 'wrong' })).status, 1);
+    const environment = {
+      SLUICE_USERNAME: credentials.username,
+      SLUICE_PASSWORD: credentials.password,
+      SLUICE_REGISTRY: registry.host,
+    };
+    assert.equal((await command.run(['pull', reference])).status, 1);
+    assert.equal((await command.run(['pull', reference], { environment })).status, 0);
+    assert.equal((await command.run(login, { input: credentials.password })).status, 0);
+    assert.equal((await command.run(['pull', '--policy', 'always', reference])).status, 0);
+    assert.equal((await command.run(['logout', registry.host])).status, 0);
+    assert.equal((await command.run(['pull', '--policy', 'always', reference])).status, 1);
+  },
+);
 
 test(
   'registry R29 R34 what skopeo login wrote is used, and what sluice login wrote is used by skopeo',

@@ -36,14 +36,14 @@ export function chooseDemand({ head, body }: Refusal, asked: Asked, nowMs: numbe
   throw new SluiceError('AUTH_UNSUPPORTED', { ...asked, message, rule: 'registry R14', status: head.status });
 }
 
-/** The challenge's scope as it stands, and never more than the challenge or a pull asks for (R16). */
+/** The challenge's scopes as they stand, and never more than the challenge or a pull asks for (R15, R16). */
 function bearerOf({ parameters }: Challenge, registry: URL, repository: string): Demand {
   const scope = parameters.get('scope') ?? (repository === '' ? null : `repository:${repository}:pull`);
   return {
     kind: 'bearer',
     realm: parseRealm(parameters.get('realm') ?? '', registry),
     service: parameters.get('service') ?? null,
-    scopes: scope === null ? [] : [scope],
+    scopes: (scope ?? '').split(' ').filter((item) => item !== ''),
   };
 }
 

@@ -19,7 +19,7 @@ export function doingOf({ host, repository, asked }: Asked): string {
 
 /** A reply that is no success as an error: the status decides, the body explains (R12, R25). */
 export function statusError(head: ReplyHead, body: Uint8Array, asked: Asked, nowMs: number): SluiceError {
-  const said = parseErrorBody(body);
+  const said = isPresigned(head, asked) ? { code: null, text: '' } : parseErrorBody(body);
   const code = codeOf(head.status, said.code, asked.asked);
   const retryAt = retryAtOf(head, nowMs);
   const detail: ErrorDetail = {
@@ -30,6 +30,11 @@ export function statusError(head: ReplyHead, body: Uint8Array, asked: Asked, now
     ...(retryAt !== null && { retryAt: new Date(retryAt).toISOString() }),
   };
   return new SluiceError(code, detail);
+}
+
+/** Object stores repeat the address in the bodies of their errors, whole or in pieces, and its query is a credential (R35). */
+function isPresigned({ url }: ReplyHead, { asked }: Asked): boolean {
+  return asked !== 'token' && url.search !== '';
 }
 
 /**

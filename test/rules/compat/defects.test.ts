@@ -162,6 +162,31 @@ test('compat K5 an image is found under its canonical reference, whatever its re
   assert.deepEqual(references, [...names, withPort].toSorted());
 });
 
+for (const suffix of ['', ':1'] as const) {
+  test(`compat K6 name${suffix}@digest is asked for by digest, and one changed byte is found`, async (t) => {
+    const lab = await openLab(t);
+    const image = imageOf('one', 'two');
+    lab.registry.push('pinned', '1', image);
+    const reference = `${lab.registry.host}/pinned${suffix}@${image.digest}`;
+    const parts = [image.manifest.descriptor, image.config.descriptor, image.layers[1]!.descriptor];
+    for (const { digest } of parts) {
+      const remove = lab.registry.addFault({ match: { path: digest }, do: { kind: 'wrong-bytes', atByte: 20 } });
+      await assert.rejects(lab.pull(reference), ({ code, detail }) => {
+        assert.deepEqual([code, detail.expected], ['DIGEST_MISMATCH', digest]);
+        assert.match(String(detail.got), /^sha256:[0-9a-f]{64}$/);
+        return true;
+      });
+      const { images, manifests, links } = await rowsOf(lab.home);
+      assert.deepEqual([images, manifests, links], [0, 0, 0]);
+      assert.ok(!existsSync(join(lab.home, 'layers', `${parts[2]!.digest}.extracted`)));
+      remove();
+    }
+    assert.deepEqual(digestsIn(await lab.pull(reference)), digestsOf(image));
+    const asked = lab.registry.requestsOf('manifest').map(({ url }) => url);
+    assert.deepEqual([...new Set(asked)], [`/v2/pinned/manifests/${image.digest}`]);
+  });
+}
+
 const BLOB_FAILURES = [
   { status: 404, code: 'BLOB_UNKNOWN', body: '{"errors":[{"code":"BLOB_UNKNOWN","message":"gone"}]}' },
   { status: 403, code: 'ACCESS_DENIED', body: '<html>no</html>' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -117,17 +117,43 @@ for (const { what, config, environment = {}, helper } of PRINTING) {
       chmodSync(path, 0o755);
     }
     const env = { SLUICE_REGISTRY: registry.host, PATH: `${folder}:${process.env['PATH']}`, ...environment };
+    const trace = join(folder, 'trace.json');
     for (const words of [
-      ['--log-level', 'debug'],
-      ['--json', '--log-level', 'debug'],
+      ['--log-level', 'debug', '--trace', trace],
+      ['--json', '--log-level', 'debug', '--trace', trace],
     ]) {
       const { status, stdout, stderr } = await command.run(['pull', reference, ...words], { environment: env });
       assert.ok(status === 1 || status === 2);
       assert.match(stdout + stderr, /AUTH_FAILED|AUTH_REQUIRED|AUTH_UNSUPPORTED|CONFIG_INVALID/);
       assert.doesNotMatch(stdout + stderr, SENTINEL);
+      // What is wrong usage ends before the file is made.
+      if (existsSync(trace)) assert.doesNotMatch(readFileSync(trace, 'utf8'), SENTINEL);
     }
   });
 }
+
+test('registry R35 neither trace nor output of pulls that log in and follow secret addresses hold anything of them', async (t) => {
+  const auth = { kind: 'token', credentials: password } as const;
+  await using registry = await startRegistry({ auth, headers: { 'set-cookie': `c=${SECRET}` } });
+  const { folder, command } = place(t);
+  const trace = join(folder, 'trace.json');
+  const environment = { SLUICE_REGISTRY: registry.host, SLUICE_USERNAME: 'u', SLUICE_PASSWORD: password.password };
+  const pull = async (name: string): Promise<number | null> => {
+    const words = ['pull', registry.push(name, '1', image), '--policy', 'always', '--log-level', 'debug', '--json'];
+    const { status, stdout, stderr } = await command.run([...words, '--trace', trace], { environment });
+    assert.doesNotMatch(stdout + stderr, SENTINEL);
+    const written = readFileSync(trace, 'utf8');
+    assert.match(written, /"resolve"/);
+    assert.doesNotMatch(written, SENTINEL);
+    return status;
+  };
+  const to = (location: string): Fault => ({ match: BLOB, do: { kind: 'redirect', location } });
+  const remove = registry.addFault(to(`/target/a?sig=${SECRET}`));
+  assert.equal(await pull('a'), 1);
+  remove();
+  registry.addFault({ match: BLOB, nth: 1, do: { kind: 'redirect', location: `{path}?sig=${SECRET}` } });
+  assert.equal(await pull('b'), 0);
+});
 
 function place(t: TestContext): { readonly folder: string; readonly command: ReturnType<typeof createCommandLine> } {
   const command = createCommandLine(t);

@@ -114,12 +114,13 @@ test('registry R98 a token reply that never ends is cut at its cap', async (t) =
 
 const SCOPES = [
   ['scope="aws"', ['aws']],
-  ['scope="repository:a/b:pull repository:c:pull"', ['repository:a/b:pull repository:c:pull']],
+  ['scope="repository:a/b:pull repository:c:pull,push"', ['repository:a/b:pull', 'repository:c:pull,push']],
+  ['scope="  b  a "', ['b', 'a']],
   ['service="x"', ['repository:a/b:pull']],
 ] as const;
 
 for (const [parameter, expected] of SCOPES) {
-  test(`registry R16 the scope of a challenge with ${parameter}`, async (t) => {
+  test(`registry R15 R16 the scopes of a challenge with ${parameter}`, async (t) => {
     const { client, tokenRequests } = tokenServer({ challenge: `Bearer realm="https://auth.test/token",${parameter}` });
     await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
     assert.deepEqual(tokenRequests()[0]?.url.searchParams.getAll('scope'), expected);
