@@ -96,31 +96,43 @@ test('all directories of one file system have one group', async (t) => {
 const run = promisify(execFile);
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
+/** The lines that a log of some system calls of one import has. */
+async function traceImport(folder: string, home: string, calls: string, ...words: string[]): Promise<string[]> {
+  const log = join(folder, `${home}.log`);
+  const traced = ['-f', '-y', '-s', '300', '-e', `trace=${calls}`, '-e', 'signal=none', '-o', log];
+  const command = [MAIN, 'import', `oci:${join(folder, 'layout')}`, '--home', join(folder, home), ...words];
+  await run('strace', [...traced, process.execPath, ...command], { env: isolatedEnvironment(folder) });
+  return readFileSync(log, 'latin1').split('\n');
+}
+
+test(
+  'extraction §12 what is published is synced first, then the tree, its sidecar, and their directory',
+  { skip: needs('strace') },
+  async (t) => {
+    const folder = temporaryDirectory(t);
+    writeOciLayout(join(folder, 'layout'), { latest: smallImage('a') });
+    const lines = await traceImport(folder, 'home', 'syncfs,fsync,rename,renameat,renameat2');
+    const steps = lines.flatMap((line) => {
+      if (line.includes('syncfs(')) return ['sync'];
+      if (/rename.*\.extracted"/.test(line)) return ['tree'];
+      if (/rename.*\.mtree"/.test(line)) return ['sidecar'];
+      return /fsync\(\d+<[^>]*\/layers>/.test(line) ? ['directory'] : [];
+    });
+    assert.deepEqual(steps, ['sync', 'tree', 'sidecar', 'directory'], lines.join('\n'));
+  },
+);
+
 test(
   'an import syncs the file system, one sync at a time, and with --no-sync nothing',
   { skip: needs('strace') },
   async (t) => {
     const folder = temporaryDirectory(t);
     writeOciLayout(join(folder, 'layout'), { latest: smallImage('a', 'b', 'c', 'd', 'e', 'f') });
-    const syncsOf = async (home: string, ...words: readonly string[]): Promise<readonly string[]> => {
-      const log = join(folder, `${home}.log`);
-      const traced = ['-f', '-e', 'trace=syncfs,fsync,fdatasync', '-e', 'signal=none', '-o', log];
-      const command = [
-        MAIN,
-        'import',
-        `oci:${join(folder, 'layout')}`,
-        '--jobs',
-        '6',
-        '--home',
-        join(folder, home),
-        ...words,
-      ];
-      await run('strace', [...traced, process.execPath, ...command], { env: isolatedEnvironment(folder) });
-      return readFileSync(log, 'latin1')
-        .split('\n')
-        .filter((line) => line.includes('sync'));
+    const syncsOf = async (home: string, ...words: string[]): Promise<readonly string[]> => {
+      const lines = await traceImport(folder, home, 'syncfs,fsync,fdatasync', '--jobs', '6', ...words);
+      return lines.filter((line) => line.includes('syncfs'));
     };
-    const lines = (await syncsOf('synced')).filter((line) => line.includes('syncfs'));
+    const lines = await syncsOf('synced');
     const begins = lines.filter((line) => line.includes('syncfs('));
     assert.ok(begins.length > 0 && begins.length <= 6, lines.join('\n'));
     let running = 0;
@@ -128,10 +140,6 @@ test(
       if (line.includes('syncfs(')) assert.equal(++running, 1, lines.join('\n'));
       if (!line.includes('<unfinished')) running--;
     }
-    const unsynced = await syncsOf('unsynced', '--no-sync');
-    assert.deepEqual(
-      unsynced.filter((line) => line.includes('syncfs')),
-      [],
-    );
+    assert.deepEqual(await syncsOf('unsynced', '--no-sync'), []);
   },
 );
