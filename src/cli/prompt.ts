@@ -18,9 +18,9 @@ const ERASE_LINE = '\u0015';
  */
 export async function askOnTerminal(question: string, { isSecret, signal }: PromptOptions): Promise<string> {
   const terminal: ReadStream = process.stdin;
-  process.stderr.write(question);
   const wasRaw = terminal.isRaw;
-  terminal.setRawMode(true).setEncoding('utf8').resume();
+  terminal.setRawMode(true).setEncoding('utf8').resume(); // before the question, lest the terminal echo a quick answer
+  process.stderr.write(question);
   try {
     return await readLine(terminal, { isSecret, signal });
   } finally {
