@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { SluiceError } from './errors.js';
 import type { EventListener } from './events.js';
 import type { Credentials, CredentialsFunction } from './source/registry/credentials/credential.js';
 import { isCredentialsForm } from './source/registry/credentials/parse-credentials.js';
 import { hostPlatform, parsePlatform, type Platform } from './oci/platform.js';
 import type { Budget, DecoderName, Pipeline, StatFormat } from './transfer/protocol.js';
+import { validate } from './validate.js';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -118,7 +119,12 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-const bytes = (byDefault: number): z.ZodDefault<z.ZodNumber> => z.number().int().nonnegative().default(byDefault);
+const count = z.int().check(z.nonnegative());
+const name = z.string().check(z.minLength(1));
+const names = z._default(z.array(name), []);
+const signal = z.optional(z.instanceof(AbortSignal));
+const flag = (byDefault: boolean): z.ZodMiniDefault<z.ZodMiniBoolean> => z._default(z.boolean(), byDefault);
+const bytes = (byDefault: number): z.ZodMiniDefault<z.ZodMiniNumberFormat> => z._default(count, byDefault);
 
 const budgetSchema = z.strictObject({
   maxCompressedBytes: bytes(32 * GiB),
@@ -136,59 +142,57 @@ function isCredentials(value: unknown): boolean {
 }
 
 const openSchema = z.strictObject({
-  home: z.string().min(1).optional(),
-  jobs: z.number().int().min(1).max(1024).default(availableParallelism),
-  walk: z.boolean().default(false),
-  repairIndex: z.boolean().default(false),
+  home: z.optional(name),
+  jobs: z._default(z.int().check(z.minimum(1), z.maximum(1024)), availableParallelism),
+  walk: flag(false),
+  repairIndex: flag(false),
 });
 
-const count = z.number().int().nonnegative();
-
 const pruneSchema = z.strictObject({
-  olderThanMs: z.number().nonnegative().optional(),
-  maxImages: count.optional(),
-  maxBytes: count.optional(),
-  foreign: z.boolean().default(false),
-  dryRun: z.boolean().default(false),
-  layerPath: z.string().min(1).optional(),
-  signal: z.instanceof(AbortSignal).optional(),
+  olderThanMs: z.optional(z.number().check(z.nonnegative())),
+  maxImages: z.optional(count),
+  maxBytes: z.optional(count),
+  foreign: flag(false),
+  dryRun: flag(false),
+  layerPath: z.optional(name),
+  signal,
 });
 
 const verifySchema = z.strictObject({
-  quick: z.boolean().default(false),
-  repair: z.boolean().default(false),
-  layerPath: z.string().min(1).optional(),
-  plainHttp: z.boolean().default(false),
-  sync: z.boolean().default(true),
-  signal: z.instanceof(AbortSignal).optional(),
+  quick: flag(false),
+  repair: flag(false),
+  layerPath: z.optional(name),
+  plainHttp: flag(false),
+  sync: flag(true),
+  signal,
 });
 
 const pullSchema = z.strictObject({
-  platform: z.string().optional(),
-  policy: z.enum(['missing', 'always', 'never']).default('missing'),
-  layerPath: z.string().min(1).optional(),
-  decoder: z.enum(['auto', 'isal', 'zlib', 'pako']).default('auto'),
-  pipeline: z.enum(['auto', 'one', 'split']).default('auto'),
-  plainHttp: z.array(z.string().min(1)).default([]),
-  tlsCa: z.array(z.string().min(1)).default([]),
-  skipVerify: z.array(z.string().min(1)).default([]),
-  credentials: z.custom<Credentials | CredentialsFunction>(isCredentials, 'user and password, or a token').optional(),
-  foreignLayers: z.array(z.string().min(1)).default([]),
-  verifyAccess: z.boolean().default(false),
-  priority: z.enum(['interactive', 'bulk']).default('interactive'),
+  platform: z.optional(z.string()),
+  policy: z._default(z.enum(['missing', 'always', 'never']), 'missing'),
+  layerPath: z.optional(name),
+  decoder: z._default(z.enum(['auto', 'isal', 'zlib', 'pako']), 'auto'),
+  pipeline: z._default(z.enum(['auto', 'one', 'split']), 'auto'),
+  plainHttp: names,
+  tlsCa: names,
+  skipVerify: names,
+  credentials: z.optional(z.custom<Credentials | CredentialsFunction>(isCredentials, 'user and password, or a token')),
+  foreignLayers: names,
+  verifyAccess: flag(false),
+  priority: z._default(z.enum(['interactive', 'bulk']), 'interactive'),
   rateFloor: bytes(16 * KiB),
-  budget: budgetSchema.prefault({}),
-  statFormat: z.enum(['containers', 'libkrun']).default('containers'),
-  onMissingXattr: z.enum(['error', 'record']).default('error'),
-  privilegedXattrs: z.boolean().default(false),
-  keepPartial: z.boolean().default(false),
-  sync: z.boolean().default(true),
-  trace: z.boolean().default(false),
+  budget: z.prefault(budgetSchema, {}),
+  statFormat: z._default(z.enum(['containers', 'libkrun']), 'containers'),
+  onMissingXattr: z._default(z.enum(['error', 'record']), 'error'),
+  privilegedXattrs: flag(false),
+  keepPartial: flag(false),
+  sync: flag(true),
+  trace: flag(false),
   maxManifestBytes: bytes(4 * MiB),
   maxConfigBytes: bytes(8 * MiB),
-  name: z.string().optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-  onEvent: z.custom<EventListener>((value) => typeof value === 'function').optional(),
+  name: z.optional(z.string()),
+  signal,
+  onEvent: z.optional(z.custom<EventListener>((value) => typeof value === 'function')),
 });
 
 /** {@link OpenOptions}, complete. */
@@ -301,10 +305,10 @@ function isSamePlatform(a: Platform, b: Platform): boolean {
   return a.os === b.os && a.architecture === b.architecture && a.variant === b.variant;
 }
 
-function parse<T>(schema: z.ZodType<T>, options: unknown): T {
-  const result = schema.safeParse(options);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const option = issue?.path.join('.') ?? '';
-  throw new SluiceError('CONFIG_INVALID', `reading option "${option}": ${issue?.message ?? 'invalid'}`);
+function parse<T>(schema: z.ZodMiniType<T>, options: unknown): T {
+  return validate(
+    schema,
+    options,
+    (path, why) => new SluiceError('CONFIG_INVALID', `reading option "${path.join('.')}": ${why}`),
+  );
 }

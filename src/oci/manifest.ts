@@ -1,5 +1,6 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { SluiceError } from '../errors.js';
+import { validate } from '../validate.js';
 import { algorithmOf, digestOf, parseDigest, type Digest } from './digest.js';
 import {
   isConfigMediaType,
@@ -103,58 +104,61 @@ export interface ResolvedImage {
 /** Levels of nesting that a document may have; tools write fewer than ten. */
 const MAX_JSON_DEPTH = 64;
 
-const annotationsSchema = z.record(z.string(), z.string()).nullish();
+const stringSchema = z.nullish(z.string());
+const wordsSchema = z.nullish(z.array(z.string()));
+const annotationsSchema = z.nullish(z.record(z.string(), z.string()));
 
 const descriptorSchema = z.object({
-  mediaType: z.string().min(1),
+  mediaType: z.string().check(z.minLength(1)),
   digest: z.string(),
-  size: z.number().refine((size) => Number.isSafeInteger(size) && size >= 0, 'is no safe integer of at least 0'),
+  size: z
+    .number()
+    .check(z.refine((size) => Number.isSafeInteger(size) && size >= 0, 'is no safe integer of at least 0')),
   annotations: annotationsSchema,
-  platform: z
-    .object({
-      os: z.string().nullish(),
-      architecture: z.string().nullish(),
-      variant: z.string().nullish(),
-      'os.version': z.string().nullish(),
-    })
-    .nullish(),
-  artifactType: z.string().nullish(),
-  data: z.string().nullish(),
-  urls: z.array(z.string()).nullish(),
+  platform: z.nullish(
+    z.object({
+      os: stringSchema,
+      architecture: stringSchema,
+      variant: stringSchema,
+      'os.version': stringSchema,
+    }),
+  ),
+  artifactType: stringSchema,
+  data: stringSchema,
+  urls: wordsSchema,
 });
 
 const documentSchema = z.object({
-  schemaVersion: z.unknown().optional(),
-  mediaType: z.string().nullish(),
-  artifactType: z.string().nullish(),
-  manifests: z.array(z.unknown()).nullish(),
-  config: z.unknown().optional(),
-  layers: z.array(z.unknown()).nullish(),
+  schemaVersion: z.optional(z.unknown()),
+  mediaType: stringSchema,
+  artifactType: stringSchema,
+  manifests: z.nullish(z.array(z.unknown())),
+  config: z.optional(z.unknown()),
+  layers: z.nullish(z.array(z.unknown())),
   annotations: annotationsSchema,
 });
 
-const keysSchema = z.record(z.string(), z.unknown()).nullish();
-const wordsSchema = z.array(z.string()).nullish();
+const keysSchema = z.nullish(z.record(z.string(), z.unknown()));
 
 const configSchema = z.object({
-  os: z.string().nullish(),
-  architecture: z.string().nullish(),
-  variant: z.string().nullish(),
-  'os.version': z.string().nullish(),
-  created: z.unknown().optional(),
-  rootfs: z.object({ type: z.string().nullish(), diff_ids: z.array(z.string()).nullish() }).nullish(),
-  history: z.array(z.record(z.string(), z.unknown())).nullish(),
-  config: z
-    .object({
-      User: z.string().nullish(),
+  os: stringSchema,
+  architecture: stringSchema,
+  variant: stringSchema,
+  'os.version': stringSchema,
+  created: z.optional(z.unknown()),
+  rootfs: z.nullish(z.object({ type: stringSchema, diff_ids: wordsSchema })),
+  history: z.nullish(z.array(z.record(z.string(), z.unknown()))),
+  config: z.nullish(
+    z.object({
+      User: stringSchema,
       Env: wordsSchema,
       Cmd: wordsSchema,
       Entrypoint: wordsSchema,
-      WorkingDir: z.string().nullish(),
+      WorkingDir: stringSchema,
       Volumes: keysSchema,
       ExposedPorts: keysSchema,
-    })
-    .nullish(),
+    }),
+  ),
 });
 
 /**
@@ -367,12 +371,11 @@ function isTooDeep(bytes: Uint8Array): boolean {
   return false;
 }
 
-function check<T>(schema: z.ZodType<T>, value: unknown, where: string, rule: string = 'registry R103'): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const path = [where, ...(issue?.path ?? []).map(String)].join('.').slice(0, 200).replace(/\p{C}/gu, '?');
-  throw manifestInvalid(`reading ${path}: ${issue?.message ?? 'invalid'}`, rule);
+function check<T>(schema: z.ZodMiniType<T>, value: unknown, where: string, rule: string = 'registry R103'): T {
+  return validate(schema, value, (path, why) => {
+    const place = [where, ...path].join('.').slice(0, 200).replace(/\p{C}/gu, '?');
+    return manifestInvalid(`reading ${place}: ${why}`, rule);
+  });
 }
 
 /** An object with one property, or none for a value that is absent. */

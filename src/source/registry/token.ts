@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { SluiceError } from '../../errors.js';
 import { abortError, onAbort, orAborted } from '../abort.js';
 import { parseJson } from './body.js';
@@ -102,10 +102,10 @@ async function join(flight: Flight, signal: AbortSignal, forget: () => void): Pr
 }
 
 const replySchema = z.object({
-  token: z.string().optional(),
-  access_token: z.string().optional(),
-  expires_in: z.unknown().optional(),
-  refresh_token: z.string().min(1).optional().catch(undefined),
+  token: z.optional(z.string()),
+  access_token: z.optional(z.string()),
+  expires_in: z.optional(z.unknown()),
+  refresh_token: z.catch(z.optional(z.string().check(z.minLength(1))), undefined),
 });
 
 /**

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { errnoOf } from '../../../errors.js';
 import type { Credential } from './credential.js';
 import { placeOfJsonError } from './json-error.js';
@@ -21,17 +21,17 @@ export type FileReading =
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 const fileSchema = z.looseObject({
-  auths: z.record(z.string(), z.unknown()).nullish(),
-  credHelpers: z.record(z.string(), z.string()).nullish(),
-  credsStore: z.string().nullish(),
+  auths: z.nullish(z.record(z.string(), z.unknown())),
+  credHelpers: z.nullish(z.record(z.string(), z.string())),
+  credsStore: z.nullish(z.string()),
 });
 
 const entrySchema = z.looseObject({
-  auth: z.string().optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  identitytoken: z.string().optional(),
-  registrytoken: z.string().optional(),
+  auth: z.optional(z.string()),
+  username: z.optional(z.string()),
+  password: z.optional(z.string()),
+  identitytoken: z.optional(z.string()),
+  registrytoken: z.optional(z.string()),
 });
 
 /** Absent and unreadable are the same: a user without a file, or without the right to it, has no credentials there. */

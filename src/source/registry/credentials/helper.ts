@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { errnoOf } from '../../../errors.js';
 import { abortError, onAbort, throwIfAborted } from '../../abort.js';
 import { parseJson } from '../body.js';
@@ -25,7 +25,7 @@ const NAME = /^[A-Za-z0-9._-]+$/;
 /** The protocol's one sentence for a server that is not known. */
 const NOT_FOUND = /credentials not found/i;
 
-const answerSchema = z.object({ Username: z.string(), Secret: z.string().min(1) });
+const answerSchema = z.object({ Username: z.string(), Secret: z.string().check(z.minLength(1)) });
 
 /**
  * Asks a helper program for what it has of a server.

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { SluiceError } from '../../../errors.js';
 import type { Credential, Credentials } from './credential.js';
 
@@ -7,10 +7,12 @@ const NO_CONTROLS = /^\P{Cc}+$/u;
 const USERNAME = /^[^:\p{Cc}]+$/u;
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
+const matching = (pattern: RegExp): z.ZodMiniString => z.string().check(z.regex(pattern));
+
 const schema = z.union([
-  z.strictObject({ username: z.string().regex(USERNAME), password: z.string().regex(NO_CONTROLS) }),
-  z.strictObject({ identityToken: z.string().regex(NO_CONTROLS) }),
-  z.strictObject({ registryToken: z.string().regex(HEADER_SAFE) }),
+  z.strictObject({ username: matching(USERNAME), password: matching(NO_CONTROLS) }),
+  z.strictObject({ identityToken: matching(NO_CONTROLS) }),
+  z.strictObject({ registryToken: matching(HEADER_SAFE) }),
 ]);
 
 export function isCredentialsForm(value: unknown): value is Credentials {
