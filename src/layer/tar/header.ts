@@ -54,7 +54,7 @@ export function readSize(bytes: Uint8Array, at: number): number {
  */
 export function readHeader(bytes: Uint8Array, at: number, entry: Entry, joined: Uint8Array): void {
   entry.type = bytes[at + TYPE_FLAG]!;
-  entry.mode = readNumber(bytes, at + MODE, 8) & 0o7777;
+  entry.mode = readMode(bytes, at + MODE);
   entry.uid = readNumber(bytes, at + UID, 8);
   entry.gid = readNumber(bytes, at + GID, 8);
   entry.size = readSize(bytes, at);
@@ -68,6 +68,12 @@ export function readHeader(bytes: Uint8Array, at: number, entry: Entry, joined: 
   setField(entry.name, bytes, at + NAME, 100);
   if (format === 'ustar' || format === 'star')
     joinPrefix(entry.name, bytes, at + PREFIX, format === 'star' ? 131 : 155, joined);
+}
+
+/** The low 12 bits alone, which a base-256 number of any size has (M4). */
+function readMode(bytes: Uint8Array, at: number): number {
+  const isBase256 = (bytes[at]! & 0x80) !== 0;
+  return (isBase256 ? (bytes[at + 6]! << 8) | bytes[at + 7]! : readNumber(bytes, at, 8)) & 0o7777;
 }
 
 type Format = 'v7' | 'gnu' | 'ustar' | 'star';

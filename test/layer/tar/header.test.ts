@@ -244,3 +244,10 @@ test('extraction M4 type bits of the mode field are dropped', () => {
   const [member] = readTar(layer(file('x', '', { mode: 0o120755 }))).members;
   assert.equal(member?.mode, 0o755);
 });
+
+test('extraction M4 T1 of a mode in base-256 the low 12 bits count, however large it is', () => {
+  for (const mode of ['80000000000081a4', 'bfffffffffffe1a4', 'ffffffffffffe1a4', 'c0000000000001a4']) {
+    const block = encodeHeader({ name: 'x', patches: [{ offset: 100, bytes: Buffer.from(mode, 'hex') }] });
+    assert.deepEqual([readTar(block).verdict, readTar(block).members[0]?.mode], ['done', 0o644], mode);
+  }
+});
