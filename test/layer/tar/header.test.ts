@@ -141,20 +141,23 @@ test('extraction T1 T2 numbers are read in octal and base-256, negative ones too
   assert.deepEqual([wide!.mode, wide!.uid, wide!.gid, wide!.mtime], [0o644, 2 ** 32, -1, -86400]);
 });
 
-test('extraction T1 a number that is none is refused in every field', () => {
-  for (const [offset, width] of [
-    [100, 8],
-    [108, 8],
-    [116, 8],
-    [124, 12],
-    [136, 12],
-  ] as const) {
-    const block = encodeHeader({ name: 'x', patches: [{ offset, bytes: '9'.padEnd(width, '\0') }] });
-    assert.equal(refusalOf(readTar(block)), 'TAR_MALFORMED T1', `field at ${offset}`);
-  }
-  for (const offset of [329, 337]) {
-    const block = encodeHeader({ name: 'x', typeFlag: '3', patches: [{ offset, bytes: '9'.padEnd(8, '\0') }] });
-    assert.equal(refusalOf(readTar(block)), 'TAR_MALFORMED T1', `field at ${offset}`);
+test('extraction T1 a number that is none is refused in every field of every header, as in Go', () => {
+  for (const typeFlag of ['0', '2', '3', '5', '7', 'x', 'X', 'g', 'L', 'K']) {
+    for (const [offset, width] of [
+      [100, 8],
+      [108, 8],
+      [116, 8],
+      [124, 12],
+      [136, 12],
+      [329, 8],
+      [337, 8],
+    ] as const) {
+      for (const format of ['ustar', 'gnu', 'star'] as const) {
+        const patches = [{ offset, bytes: '9'.padEnd(width, '\0') }];
+        const block = encodeHeader({ name: 'x', typeFlag, format, patches });
+        assert.equal(readTar(block).verdict, 'TAR_MALFORMED T1 @0', `${format} ${typeFlag}: field at ${offset}`);
+      }
+    }
   }
 });
 
