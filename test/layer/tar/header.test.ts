@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isZeroBlock, readSize, verifyChecksum } from '../../../src/layer/tar/header.js';
 import { encodeHeader, file, layer, type TarHeader } from '../../../src/testing/index.js';
-import { readTar, refusalOf, verdictOf } from './read-tar.js';
+import { readTar, verdictOf } from './read-tar.js';
 
 const LATIN_1 = Buffer.from('caf\xe9-\xff', 'latin1');
 
