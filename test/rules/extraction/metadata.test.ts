@@ -109,6 +109,12 @@ testLayers(
       warns: 'M9',
     },
     {
+      title: 'M9 a value of 32 bytes is no reason to warn, one of 33 is',
+      layer: 'char a 0666 1000:1000 123,456789\nchar b 0666 1000:1000 1234,567890',
+      tree: 'char a 0666 1000:1000 123,456789\nchar b 0666 1000:1000 1234,567890',
+      warns: 'M9',
+    },
+    {
       title: 'M11 user attributes are set on files and directories, of any bytes',
       layer: `
       dir  d      xattr:user.dir="1"
@@ -396,10 +402,13 @@ test('extraction M16 too many attributes for one inode: the value of ours has it
 });
 
 test('extraction M17 the time of access is the same', (t) => {
-  const { tree } = extract(t, parseLayer('file f "x" mtime=1234\nsym s -> f mtime=5678'));
+  const { tree } = extract(
+    t,
+    parseLayer('file f "x" mtime=1234\nsym s -> f mtime=5678\ndir d mtime=9\ndir ./ mtime=10'),
+  );
   assert.deepEqual(
-    ['f', 's'].map((name) => lstatSync(join(tree, name)).atimeMs / 1000),
-    [1234, 5678],
+    ['f', 's', 'd', ''].map((name) => lstatSync(join(tree, name)).atimeMs / 1000),
+    [1234, 5678, 9, 10],
   );
 });
 
