@@ -75,8 +75,9 @@ export type SluiceEvent =
     };
 
 export interface WarningPlace {
-  /** Entry name, printable form. */
+  /** Entry name, printable form; {@link entryBase64} holds its raw bytes. Both are empty when no entry is meant. */
   readonly entry: string;
+  readonly entryBase64: string;
   /** Byte offset in the tar stream. */
   readonly offset: number;
   readonly detail?: string;

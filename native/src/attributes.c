@@ -8,6 +8,8 @@
 
 #define OVERRIDE_STAT "user.containers.override_stat"
 #define ACL_PREFIX "system.posix_acl_"
+#define ACL_OWN ACL_PREFIX "access"
+#define ACL_HANDED_ON ACL_PREFIX "default"
 
 /* Range of ext4 (M18); narrower file systems are clamped by the kernel. */
 #define EARLIEST INT64_C(-2147483648)
@@ -204,6 +206,13 @@ static bool is_of_image(const char *name, bool is_privileged) {
   if (bytes_begin(bytes, "user.")) return strcmp(name, OVERRIDE_STAT) != 0;
   if (!is_privileged || strcmp(name, "security.selinux") == 0) return false;
   return bytes_begin(bytes, "security.") || bytes_begin(bytes, "trusted.") || bytes_begin(bytes, "system.");
+}
+
+int attributes_disinherit(int fd) {
+  static const char *const names[] = {ACL_OWN, ACL_HANDED_ON};
+  for (int i = 0; i < 2; i++)
+    if (RETRY(fremovexattr(fd, names[i])) < 0 && errno != ENODATA && errno != ENOTSUP) return errno;
+  return 0;
 }
 
 enum status attributes_clear(int fd, bool is_privileged, struct report *report) {

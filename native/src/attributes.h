@@ -65,6 +65,9 @@ enum status attributes_rewrite(int fd, const struct metadata *metadata, unsigned
  */
 enum status attributes_clear(int fd, bool is_privileged, struct report *report);
 
+/* Removes the ACLs that a new inode took over from its directory. Returns 0 or errno. */
+int attributes_disinherit(int fd);
+
 /* atime and mtime for utimensat, clamped to what file systems can hold (M18). */
 void attributes_times(int64_t mtime, uint32_t mtime_ns, struct timespec times[2]);
 

@@ -75,6 +75,7 @@ static enum call copy_xattrs(int from, int to) {
 
 static enum call dress_copy(const struct writer *writer) {
   const struct open_copy *copy = &writer->copy;
+  if (writer->report.has_acls && (errno = attributes_disinherit(copy->to))) return CALL_FREMOVEXATTR;
   enum call failed = copy_xattrs(copy->from, copy->to);
   if (failed) return failed;
   mode_t mode = copy->source.st_mode & 0777;

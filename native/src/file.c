@@ -72,6 +72,7 @@ static enum status file_attributes(struct writer *writer) {
   struct bytes packed = buffer_bytes(&file->xattrs);
   struct xattrs xattrs = {packed.at, packed.at + packed.length, file->xattr_count};
   writer->listed.used = 0;
+  if (disinherit(writer, file->fd)) return file_fail(writer, writer->report.call, writer->report.error);
   if (attributes_set(file->fd, &file->metadata, xattrs, &writer->listed, &writer->report))
     return file_fail(writer, writer->report.call, writer->report.error);
   mode_t mode = host_mode(&file->metadata);

@@ -53,6 +53,7 @@ static enum status put_directory_attributes(struct writer *writer, int fd, const
 
 static enum status dress_directory(struct writer *writer, int fd, const struct command *command, mode_t mode) {
   bool is_implied = command->flags & FLAG_IMPLIED;
+  if (disinherit(writer, fd)) return FAILED;
   if (!is_implied && put_directory_attributes(writer, fd, command)) return FAILED;
   if (must_set_mode(writer, mode) && RETRY(fchmod(fd, mode)) < 0) return fail(&writer->report, CALL_FCHMOD, errno);
   return DONE;

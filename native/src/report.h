@@ -16,7 +16,7 @@ struct report {
   uint64_t size;
   uint32_t xattrs_kept;    /* image xattrs that could not be set */
   bool override_is_long;   /* more than some readers take (M9) */
-  bool has_acls;           /* an ACL was set in this tree: what is made below it gets another mode than it was made with */
+  bool has_acls;           /* an ACL was set in this tree: what is made below it may inherit ACLs, and another mode than it was made with */
   size_t name_length;
   uint8_t name[LONGEST_PATH];
 };

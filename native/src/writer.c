@@ -57,6 +57,17 @@ static int check_empty(int root) {
   return error;
 }
 
+/* The tree's own directory hands on to what is made in it neither a group nor ACLs (M1). Returns 0 or errno. */
+static int make_plain(int root, const char **call) {
+  struct stat there;
+  *call = "fstatat";
+  if (fstat(root, &there) < 0) return errno;
+  *call = "fchmod";
+  if ((there.st_mode & S_ISGID) && RETRY(fchmod(root, there.st_mode & 0777)) < 0) return errno;
+  *call = "fremovexattr";
+  return attributes_disinherit(root);
+}
+
 static struct writer *open_writer(const char *root, const char *scratch, const char **call) {
   *call = "malloc";
   struct writer *writer = calloc(1, sizeof *writer);
@@ -65,6 +76,7 @@ static struct writer *open_writer(const char *root, const char *scratch, const c
   writer->root = RETRY(open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   writer->scratch = writer->root < 0 ? -1 : RETRY(open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   int error = writer->scratch < 0 ? errno : check_empty(writer->root);
+  if (error == 0) error = make_plain(writer->root, call);
   if (error == 0) return writer;
   if (writer->root >= 0) close(writer->root);
   if (writer->scratch >= 0) close(writer->scratch);

@@ -63,6 +63,12 @@ static inline bool must_set_mode(const struct writer *writer, mode_t mode) {
   return (mode & writer->umask) || writer->report.has_acls;
 }
 
+/* Takes what was just made from the ACLs of the directory that it lies in: the entry gave none of them (M15). */
+static inline enum status disinherit(struct writer *writer, int fd) {
+  int error = writer->report.has_acls ? attributes_disinherit(fd) : 0;
+  return error ? fail(&writer->report, CALL_FREMOVEXATTR, error) : DONE;
+}
+
 /* Something is at the leaf already: the rules decide (O table). What it is goes along. */
 enum status suspend_at(struct writer *writer, const struct leaf *leaf);
 

@@ -3,7 +3,7 @@ import { Batch } from './batch.js';
 import { FLAG, KIND, OP, WORD } from './commands.js';
 import { createDeferredLinks, type DeferredLinks } from './deferred.js';
 import type { Meter } from './meter.js';
-import { cleanName, printable } from './path.js';
+import { cleanName, entryNamed } from './path.js';
 import { decide, hasMarkerDirectory, isAufs, type Decision } from './rules.js';
 import type { Stage } from './stage.js';
 import type { Entry, Span } from './tar/entry.js';
@@ -104,7 +104,7 @@ class Applier implements Apply, TarHandler, TreeListener {
   }
 
   warn(rule: string, message: string, offset: number): void {
-    this.#warnings.add(rule, message, '', offset);
+    this.#warnings.add(rule, message, null, offset);
   }
 
   entry(entry: Entry): void {
@@ -160,7 +160,7 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#offset = entry.offset;
     switch (decision.kind) {
       case 'skip':
-        this.#warnings.add(decision.rule, decision.why, printable(batch.arena.subarray(start, end)), entry.offset);
+        this.#warnings.add(decision.rule, decision.why, batch.arena.subarray(start, end), entry.offset);
         return;
       case 'link':
         this.#readLink(entry, batch.arena.slice(start, end));
@@ -228,12 +228,7 @@ class Applier implements Apply, TarHandler, TreeListener {
   #packXattrs(entry: Entry, canHold: boolean): PackedXattrs {
     const packed = packXattrs(entry.xattrs, { canHold, isPrivileged: this.#isPrivileged });
     for (const rule of packed.warnings) {
-      this.#warnings.add(
-        rule,
-        'an extended attribute is kept in the sidecar alone',
-        spanText(entry.name),
-        entry.offset,
-      );
+      this.#warnings.add(rule, 'an extended attribute is kept in the sidecar alone', bytesOf(entry.name), entry.offset);
     }
     return packed;
   }
@@ -267,9 +262,9 @@ class Applier implements Apply, TarHandler, TreeListener {
   #noteOddNames(path: Uint8Array, start: number, end: number, offset: number): void {
     if (isAufs(path, start, end)) {
       this.#whiteouts.addAufs(path.subarray(start, end));
-      this.#warnings.add('W7', "AUFS's own bookkeeping is left out", printable(path.subarray(start, end)), offset);
+      this.#warnings.add('W7', "AUFS's own bookkeeping is left out", path.subarray(start, end), offset);
     } else if (hasMarkerDirectory(path, start, end)) {
-      this.#warnings.add('W6', 'a directory is named like a whiteout', printable(path.subarray(start, end)), offset);
+      this.#warnings.add('W6', 'a directory is named like a whiteout', path.subarray(start, end), offset);
     }
   }
 
@@ -312,11 +307,10 @@ const COMMANDS = {
   symlink: { op: OP.SYMLINK, kind: KIND.SYMLINK, flags: 0 },
 } as const;
 
-function spanText({ bytes, start, end }: Span): string {
-  return printable(bytes.subarray(start, end));
+function bytesOf({ bytes, start, end }: Span): Uint8Array {
+  return bytes.subarray(start, end);
 }
 
 function placeOf({ name, offset }: Entry): Partial<ErrorDetail> {
-  const bytes = name.bytes.subarray(name.start, name.end);
-  return { entry: printable(bytes), entryBase64: Buffer.from(bytes).toString('base64'), offset };
+  return { ...entryNamed(bytesOf(name)), offset };
 }

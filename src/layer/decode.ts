@@ -37,7 +37,7 @@ export function createDecode({
     open: (compression) => {
       const promised = kindOfLayer(mediaType)?.compression;
       if (compression !== null && promised !== undefined && promised !== compression) {
-        warnings.add('C7', `the media type says ${promised}, the bytes are ${compression}`, '', 0);
+        warnings.add('C7', `the media type says ${promised}, the bytes are ${compression}`, null, 0);
       }
       return open(compression ?? 'none');
     },

@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js';
 import { KIND } from './commands.js';
-import { keyOf, printable } from './path.js';
+import { entryNamed, keyOf, printable } from './path.js';
 import type { Meter } from './meter.js';
 import { createRemovals } from './removals.js';
 import type { Found, Metadata, Tree } from './tree.js';
@@ -84,7 +84,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     admitCopy(size, path, offset);
     tree.copy(copy ?? target, path);
     copies.set(inode, path);
-    warnings.add('H10', 'a hard link is a copy, as its file can have no more names', printable(path), offset);
+    warnings.add('H10', 'a hard link is a copy, as its file can have no more names', path, offset);
     return true;
   };
 
@@ -178,7 +178,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     const target = deferred.get(keyOf(found.canonical)) ?? keyOf(found.canonical);
     deferred.set(link.path, target);
     tree.noteDeferred(path, pathOf(target), link.metadata, link.entry);
-    warnings.add('H6', 'a hard link waits for a lower layer', printable(path), link.offset);
+    warnings.add('H6', 'a hard link waits for a lower layer', path, link.offset);
   };
 
   return {
@@ -213,7 +213,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       if (there.kind !== 0) tree.remove(there.canonical);
       if (found.kind === 0 && link.xattrs.count > 0) {
         const why = 'attributes of a hard link that comes before its file are left out';
-        warnings.add('H7', why, printable(link.path), link.offset);
+        warnings.add('H7', why, link.path, link.offset);
       }
       const { metadata, entry, offset } = link;
       const pending = { path: key, target, kind: found.kind, metadata, entry, offset, since: removals.now };
@@ -231,7 +231,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
 }
 
 function placeOf(path: Uint8Array, offset: number): { entry: string; entryBase64: string; offset: number } {
-  return { entry: printable(path), entryBase64: Buffer.from(path).toString('base64'), offset };
+  return { ...entryNamed(path), offset };
 }
 
 function refused(rule: string, why: string, { path, offset }: { path: string; offset: number }): SluiceError {

@@ -80,6 +80,11 @@ export function keyOf(path: Uint8Array): string {
   return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
 }
 
+/** How errors and warnings name an entry: in a form to print, and byte for byte (N1). */
+export function entryNamed(path: Uint8Array): { readonly entry: string; readonly entryBase64: string } {
+  return { entry: printable(path), entryBase64: Buffer.from(path).toString('base64') };
+}
+
 /** A name for messages: UTF-8 where it is, everything unprintable as `\ooo`. */
 export function printable(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

@@ -3,7 +3,7 @@ import { SluiceError, type ErrorCode } from '../errors.js';
 import type { Native, WriterHandle } from '../native.js';
 import { Batch } from './batch.js';
 import { FLAG, KIND, OP, RESULT, STATUS, STRIDE, SYSCALLS, WORD } from './commands.js';
-import { printable } from './path.js';
+import { entryNamed, printable } from './path.js';
 import type { Warnings } from './warnings.js';
 import type { PackedXattrs } from './xattrs.js';
 
@@ -245,13 +245,13 @@ export class Tree {
   #noteOdd(batch: Batch, index: number): void {
     const path = this.#result[RESULT.NAME_LENGTH]! > 0 ? this.#canonical() : batch.path(index);
     const warn = (rule: string, message: string): void =>
-      this.#warnings.add(rule, message, printable(path), batch.offsets[index]!);
+      this.#warnings.add(rule, message, path, batch.offsets[index]!);
     if (this.#result[RESULT.XATTRS_KEPT]! > 0) warn('M16', 'an extended attribute could not be set');
     if (this.#result[RESULT.OVERRIDE_IS_LONG] === 1) warn('M9', 'owner, mode and device are too long for some readers');
   }
 
   #warn(rule: string, message: string, batch: Batch, index: number): void {
-    this.#warnings.add(rule, message, printable(this.#pathOf(batch, index)), batch.offsets[index]!);
+    this.#warnings.add(rule, message, this.#pathOf(batch, index), batch.offsets[index]!);
   }
 
   /** The name that a command gives; WRITE has none, and the writer says which file is open. */
@@ -268,8 +268,7 @@ export class Tree {
     return new SluiceError(code, {
       message: `writing "${printable(path)}": ${why}`,
       ...(rule && { rule }),
-      entry: printable(path),
-      entryBase64: Buffer.from(path).toString('base64'),
+      ...entryNamed(path),
       offset: batch.offsets[index]!,
       syscall,
       errno: name,

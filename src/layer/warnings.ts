@@ -1,12 +1,14 @@
 import type { WarningPlace } from '../events.js';
 import type { Warning } from '../transfer/protocol.js';
+import { entryNamed } from './path.js';
 
 /** Places that are given in full, a rule. */
 const FIRST = 20;
+const NO_ENTRY = new Uint8Array(0);
 
 export interface Warnings {
-  /** @param entry printable name @param offset in the tar stream */
-  add(rule: string, message: string, entry: string, offset: number, detail?: string): void;
+  /** @param entry its name, not kept; null when no entry is meant @param offset in the tar stream */
+  add(rule: string, message: string, entry: Uint8Array | null, offset: number, detail?: string): void;
   list(): readonly Warning[];
 }
 
@@ -17,7 +19,8 @@ export function createWarnings(): Warnings {
     add(rule, message, entry, offset, detail) {
       let warning = byRule.get(rule);
       if (!warning) byRule.set(rule, (warning = { message, count: 0, first: [] }));
-      if (++warning.count <= FIRST) warning.first.push({ entry, offset, ...(detail && { detail }) });
+      if (++warning.count > FIRST) return;
+      warning.first.push({ ...entryNamed(entry ?? NO_ENTRY), offset, ...(detail && { detail }) });
     },
     list: () => [...byRule].map(([rule, warning]) => ({ rule, ...warning })),
   };

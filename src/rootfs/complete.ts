@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js';
 import { syncFileSystem } from '../layer/staged-layer.js';
-import { printable } from '../layer/path.js';
+import { entryNamed, printable } from '../layer/path.js';
 import { createWarnings, type Warnings } from '../layer/warnings.js';
 import type { CompletedLayer, CompleteTask, LayerPlace } from '../transfer/rootfs-tasks.js';
 import { ChainView } from './chain-view.js';
@@ -60,7 +60,7 @@ function completeLayer(chain: readonly Link[]): { readonly layer: CompletedLayer
     } else if (!isSameStat(held, stat)) {
       const detail = `the layer has ${describeStat(held)}, this image says ${describeStat(stat)}`;
       const message = 'implied.conflict: an implied directory keeps what another image said';
-      warnings.add('P4', message, printable(path), 0, detail);
+      warnings.add('P4', message, path, 0, detail);
     }
   }
   const list = warnings.list();
@@ -75,7 +75,7 @@ function search(chain: readonly Link[], path: Buffer, isFolded: boolean, warning
     const { kind, hidesBelow } = view.look(path);
     if (kind === 'dir') return said.get(path.toString('latin1')) ?? explicitStat(place, view, path);
     if (kind === 'symlink') {
-      warnings.add('P5', 'a lower layer has a symlink where an implied directory is', printable(path), 0);
+      warnings.add('P5', 'a lower layer has a symlink where an implied directory is', path, 0);
     }
     if (hidesBelow) break;
   }
@@ -90,6 +90,6 @@ function explicitStat({ digest, stat }: LayerPlace, view: ChainView, path: Buffe
     message: `completing "${printable(path)}": the directory of a lower layer has lost its override_stat`,
     rule: 'M2',
     layer: digest,
-    entry: printable(path),
+    ...entryNamed(path),
   });
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.js';
 import { KIND } from '../layer/commands.js';
 import type { Meter } from '../layer/meter.js';
-import { keyOf, printable } from '../layer/path.js';
+import { entryNamed, keyOf, printable } from '../layer/path.js';
 import type { Tree } from '../layer/tree.js';
 import { NO_PACKED_XATTRS } from '../layer/xattrs.js';
 import type { SidecarDeferred } from '../oci/sidecar.js';
@@ -84,8 +84,7 @@ function refused(rule: string, why: string, { path, target }: SidecarDeferred): 
   return new SluiceError('ENTRY_REFUSED', {
     message: `composing the hard link "${printable(path)}" to "${printable(target)}": ${why}`,
     rule,
-    entry: printable(path),
-    entryBase64: path.toString('base64'),
+    ...entryNamed(path),
     hint: 'The image links to a file that it does not have; build the image again.',
   });
 }

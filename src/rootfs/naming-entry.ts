@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import { printable } from '../layer/path.js';
+import { entryNamed } from '../layer/path.js';
 
 /** Runs a step for an entry: what it throws names the entry. */
 export function namingEntry(path: Uint8Array, step: () => void): void {
@@ -7,6 +7,6 @@ export function namingEntry(path: Uint8Array, step: () => void): void {
     step();
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
-    throw error.with({ entry: printable(path), entryBase64: Buffer.from(path).toString('base64') });
+    throw error.with(entryNamed(path));
   }
 }

@@ -9,7 +9,7 @@ import { RESULT, STATUS, STRIDE, SYSCALLS, WORD } from '../../src/layer/commands
 import { createMeter } from '../../src/layer/meter.js';
 import { Tree } from '../../src/layer/tree.js';
 import { createWarnings } from '../../src/layer/warnings.js';
-import { native, type Native } from '../../src/native.js';
+import { native, type Native, type WriterHandle } from '../../src/native.js';
 import { parseLayer } from '../../src/testing/index.js';
 import { openUsage } from '../../src/transfer/usage.js';
 import { AMPLE, extract, listTree, verdict, warned } from '../helpers/extract.js';
@@ -211,6 +211,47 @@ function folding(addon: Native): Native {
       return end;
     },
   };
+}
+
+/** The addon where the first command fails so. */
+function failing(addon: Native, errno: number, syscall: string): Native {
+  return {
+    ...addon,
+    writerRun: (_writer, _slab, _arena, _words, first, _end, result) => {
+      result.fill(0);
+      result[RESULT.STATUS] = STATUS.FAILED;
+      result[RESULT.ERRNO] = errno;
+      result[RESULT.SYSCALL] = SYSCALLS.indexOf(syscall as (typeof SYSCALLS)[number]);
+      return first;
+    },
+  };
+}
+
+const { EDQUOT, EIO, ELOOP, ENAMETOOLONG, ENOSPC, EOPNOTSUPP } = constants.errno;
+
+const TROUBLE: readonly (readonly [errno: number, syscall: string, code: string, rule: string | undefined])[] = [
+  [EOPNOTSUPP, 'fsetxattr', 'XATTR_UNSUPPORTED', 'M10'],
+  [EOPNOTSUPP, 'utimensat', 'STORE_FAILED', undefined],
+  [ENOSPC, 'write', 'DISK_FULL', undefined],
+  [EDQUOT, 'mkdirat', 'DISK_FULL', undefined],
+  [EIO, 'fsetxattr', 'STORE_FAILED', undefined],
+  [ELOOP, 'openat', 'NAME_REFUSED', 'X4'],
+  [ENAMETOOLONG, 'openat', 'NAME_REFUSED', 'X3'],
+];
+
+for (const [errno, syscall, code, rule] of TROUBLE) {
+  test(`extraction X3 X4 M10 errno ${errno} of ${syscall} is ${code}, and refuses only what the rules refuse`, () => {
+    const addon = failing(native(), errno, syscall);
+    const tree = new Tree(addon, {} as WriterHandle, createWarnings(), 0);
+    assert.throws(
+      () => tree.stat(Buffer.from('d/f')),
+      (error: SluiceError) => {
+        const { detail } = error;
+        assert.deepEqual([error.code, detail.rule, detail.entry, detail.syscall], [code, rule, 'd/f', syscall]);
+        return true;
+      },
+    );
+  });
 }
 
 test('extraction E15 compat K19 a name that the file system takes for another one fails the layer, and nothing is merged', (t) => {

@@ -1,5 +1,5 @@
 import { malformed, readNumber, readOctal } from './numbers.js';
-import type { Entry, Span } from './entry.js';
+import { TYPE, type Entry, type Span } from './entry.js';
 
 /** Every header and the start of every body is aligned to blocks of this size. */
 export const BLOCK = 512;
@@ -11,7 +11,7 @@ const GID = 116;
 const SIZE = 124;
 const MTIME = 136;
 const CHECKSUM = 148;
-export const TYPE_FLAG = 156;
+const TYPE_FLAG = 156;
 const LINK = 157;
 const MAGIC = 257;
 const DEV_MAJOR = 329;
@@ -40,7 +40,7 @@ export function verifyChecksum(bytes: Uint8Array, at: number): void {
   if (signed !== expected) throw malformed('a header has a wrong checksum', 'T1');
 }
 
-/** The stored body's size; meta headers use it as it stands. @throws SluiceError TAR_MALFORMED (T2) */
+/** The stored body's size. @throws SluiceError TAR_MALFORMED (T2) */
 export function readSize(bytes: Uint8Array, at: number): number {
   const size = readNumber(bytes, at + SIZE, 12);
   if (size < 0 || size === Infinity) throw malformed('a header has an impossible size', 'T2');
@@ -54,20 +54,29 @@ export function readSize(bytes: Uint8Array, at: number): number {
  */
 export function readHeader(bytes: Uint8Array, at: number, entry: Entry, joined: Uint8Array): void {
   entry.type = bytes[at + TYPE_FLAG]!;
-  entry.mode = readNumber(bytes, at + MODE, 8) & 0o7777;
+  entry.mode = readMode(bytes, at + MODE);
   entry.uid = readNumber(bytes, at + UID, 8);
   entry.gid = readNumber(bytes, at + GID, 8);
   entry.size = readSize(bytes, at);
   entry.mtime = readNumber(bytes, at + MTIME, 12);
   entry.mtimeNs = 0;
   const format = formatOf(bytes, at);
-  const hasDevice = format !== 'v7' && (entry.type === 0x33 || entry.type === 0x34);
-  entry.devMajor = hasDevice ? readNumber(bytes, at + DEV_MAJOR, 8) : 0;
-  entry.devMinor = hasDevice ? readNumber(bytes, at + DEV_MINOR, 8) : 0;
+  // Go reads them of every entry but v7's, and refuses what is no number.
+  const devMajor = format === 'v7' ? 0 : readNumber(bytes, at + DEV_MAJOR, 8);
+  const devMinor = format === 'v7' ? 0 : readNumber(bytes, at + DEV_MINOR, 8);
+  const isDevice = entry.type === TYPE.CHAR || entry.type === TYPE.BLOCK;
+  entry.devMajor = isDevice ? devMajor : 0;
+  entry.devMinor = isDevice ? devMinor : 0;
   setField(entry.link, bytes, at + LINK, 100);
   setField(entry.name, bytes, at + NAME, 100);
   if (format === 'ustar' || format === 'star')
     joinPrefix(entry.name, bytes, at + PREFIX, format === 'star' ? 131 : 155, joined);
+}
+
+/** The low 12 bits alone, which a base-256 number of any size has (M4). */
+function readMode(bytes: Uint8Array, at: number): number {
+  const isBase256 = (bytes[at]! & 0x80) !== 0;
+  return (isBase256 ? (bytes[at + 6]! << 8) | bytes[at + 7]! : readNumber(bytes, at, 8)) & 0o7777;
 }
 
 type Format = 'v7' | 'gnu' | 'ustar' | 'star';

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.js';
 import { endsInSlash } from '../path.js';
 import { TYPE, type Entry } from './entry.js';
-import { BLOCK, formatOf, isZeroBlock, readHeader, readSize, TYPE_FLAG, verifyChecksum } from './header.js';
+import { BLOCK, formatOf, isZeroBlock, readHeader, verifyChecksum } from './header.js';
 import { malformed } from './numbers.js';
 import { mergeXattrs, NO_XATTRS, parsePax, type PaxRecords } from './pax.js';
 import {
@@ -144,9 +144,9 @@ class Reader implements TarReader {
     try {
       this.#handler.header();
       verifyChecksum(block, at);
-      const type = block[at + TYPE_FLAG]!;
-      const meta = metaKindOf(type);
-      if (meta) this.#beginMeta(meta, readSize(block, at), offset);
+      readHeader(block, at, this.#entry, this.#joinedName);
+      const meta = metaKindOf(this.#entry.type);
+      if (meta) this.#beginMeta(meta, this.#entry.size, offset);
       else this.#beginEntry(block, at, offset);
     } catch (error) {
       throw this.#at(error, offset);
@@ -223,7 +223,6 @@ class Reader implements TarReader {
 
   #beginEntry(block: Uint8Array, at: number, offset: number): void {
     const entry = this.#entry;
-    readHeader(block, at, entry, this.#joinedName);
     entry.offset = offset;
     entry.sparse = null;
     entry.xattrs = NO_XATTRS;

@@ -13,7 +13,7 @@ test('a warning names its rule, how often, and where first', () => {
     message: 'a value is long',
     layer: `sha256:${'ab'.repeat(32)}`,
     count: 3,
-    first: [{ entry: 'etc/\u001bx', offset: 512 }],
+    first: [{ entry: 'etc/\u001bx', entryBase64: 'ZXRjLxt4', offset: 512 }],
   };
   const line = 'warning[M9]: a value is long (layer abababababab, 3 times, first etc/\\u{1b}x)';
   assert.equal(messageOf(warning, 'warn'), line);

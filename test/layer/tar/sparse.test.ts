@@ -323,6 +323,18 @@ test('extraction B5 a sparse map is limited in every form', () => {
   }
 });
 
+test('extraction B5 T10 a sparse map may be exactly as long as the limit', () => {
+  const segments = Array.from({ length: 400 }, (_, i) => segment(i * 2, 1));
+  for (const [form, blocks] of [
+    ['gnu', 19],
+    ['1.0', 5],
+  ] as const) {
+    const tar = layer(sparse('holey', segments, { form }));
+    assert.equal(readTar(tar, { maxMetaBytes: blocks * 512 }).verdict, 'done', form);
+    assert.match(readTar(tar, { maxMetaBytes: blocks * 512 - 1 }).verdict, /^BUDGET_EXCEEDED B5/, form);
+  }
+});
+
 test('extraction B5 T18 endless extension blocks of the old form are a sparse map too', () => {
   const extension = Buffer.alloc(512);
   extension[504] = 1;

@@ -263,6 +263,11 @@ const REPLACING: readonly LayerCase[] = [
     tree: 'dir etc 0770\nfile etc/passwd "inside"\ndir localetc\nlink localetc/localpasswd -> etc/passwd',
   },
   {
+    title: 'E13 E14 a directory in a relative symlink’s place (DirectoryOverrideRelativeSymlink)',
+    layer: `${ETC}sym localetc -> etc\ndir localetc/\nlink localetc/localpasswd -> /etc/passwd`,
+    tree: 'dir etc 0770\nfile etc/passwd "inside"\ndir localetc\nlink localetc/localpasswd -> etc/passwd',
+  },
+  {
     title: 'E13 E14 a directory in a symlink’s place, a file in a link’s (DirectoryOverrideSymlinkAndHardlink)',
     layer: `${ETC}sym localetc -> etc\nlink localetc/localpasswd -> etc/passwd\ndir localetc/\nfile localetc/localpasswd "different"`,
     tree: 'dir etc 0770\nfile etc/localpasswd "inside"\nlink etc/passwd -> etc/localpasswd\ndir localetc\nfile localetc/localpasswd "different"',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { lstatSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { errnoOf } from '../../../src/errors.js';
 import { KIND } from '../../../src/layer/commands.js';
 import { native } from '../../../src/native.js';
 import { keepsUserXattrs } from '../../../src/store/probe.js';
@@ -105,6 +106,12 @@ testLayers(
       title: 'M9 a value longer than 32 bytes is written, with a warning',
       layer: 'char a 0666 4294967294:4294967294 1,3\nchar b 0666 0:0 259,70000\nfile c 07777 4294967294:4294967294 "x"',
       tree: 'char a 0666 4294967294:4294967294 1,3\nchar b 0666 259,70000\nfile c 07777 4294967294:4294967294 "x"',
+      warns: 'M9',
+    },
+    {
+      title: 'M9 a value of 32 bytes is no reason to warn, one of 33 is',
+      layer: 'char a 0666 1000:1000 123,456789\nchar b 0666 1000:1000 1234,567890',
+      tree: 'char a 0666 1000:1000 123,456789\nchar b 0666 1000:1000 1234,567890',
       warns: 'M9',
     },
     {
@@ -235,6 +242,68 @@ test('extraction M1 the umask takes no bit away', (t) => {
   }
 });
 
+/** An ACL of version 2 as the kernel takes it: the owner, user 1000, the group, the mask and all others. */
+const ACL = Buffer.from(
+  '0200000001000700ffffffff02000700e803000004000500ffffffff10000500ffffffff20000000ffffffff',
+  'hex',
+);
+
+/** Whether the directory has a default ACL now, which its file system may not know. */
+function setDefaultAcl(directory: string): boolean {
+  try {
+    native().xattrSet(Buffer.from(directory), Buffer.from('system.posix_acl_default'), ACL);
+    return true;
+  } catch (error) {
+    assert.equal(errnoOf(error), 'ENOTSUP');
+    return false;
+  }
+}
+
+const aclsOf = (path: string): readonly string[] =>
+  native()
+    .xattrList(Buffer.from(path))
+    .map(String)
+    .filter((name) => name.startsWith('system.'));
+
+test('extraction M1 S23 a directory that hands on its group and its ACLs changes no layer in it', (t) => {
+  const tar = parseLayer(
+    'dir d 0755\nfile d/f 0644 "x"\nfile d/shut 0600 ""\nfile i/f 0664 "y"\nfifo p\nlink l -> d/f',
+  );
+  const plain = extract(t, tar);
+  const parent = temporaryDirectory(t);
+  chmodSync(parent, 0o2755);
+  setDefaultAcl(parent);
+  const staging = join(parent, 'staging');
+  mkdirSync(staging);
+  const extraction = extract(t, tar, { staging });
+  assert.equal(verdict(extraction), 'done');
+  assert.deepEqual([listTree(extraction.tree), extraction.lines()], [listTree(plain.tree), plain.lines()]);
+  for (const name of ['', 'd', 'd/f', 'i', 'i/f', 'p']) assert.deepEqual(aclsOf(join(extraction.tree, name)), [], name);
+});
+
+test('extraction M1 M15 what a directory with an ACL of the image holds has no ACL but its own', (t) => {
+  const acl = `xattr:system.posix_acl_default=hex:${ACL.toString('hex')}`;
+  const tar = parseLayer(
+    `dir d ${acl}\nfile d/f 0644 "x"\ndir d/e\nfile d/e/f 0604 ""\nfile d/i/f "y"\ndir d/a ${acl}`,
+  );
+  const { tree, outcome } = extract(t, tar, { privilegedXattrs: true });
+  assert.equal(outcome.kind, 'done');
+  const own = setDefaultAcl(temporaryDirectory(t)) ? ['system.posix_acl_default'] : [];
+  const names = ['d', 'd/f', 'd/e', 'd/e/f', 'd/i', 'd/i/f', 'd/a'];
+  assert.deepEqual(
+    names.map((name) => [name, (lstatSync(join(tree, name)).mode & 0o7777).toString(8), aclsOf(join(tree, name))]),
+    [
+      ['d', '755', own],
+      ['d/f', '644', []],
+      ['d/e', '755', []],
+      ['d/e/f', '604', []],
+      ['d/i', '755', []],
+      ['d/i/f', '644', []],
+      ['d/a', '755', own],
+    ],
+  );
+});
+
 test('extraction M1 M5 as root nothing is owned by another, and no device is made', (t) => {
   const { tree } = extract(
     t,
@@ -333,10 +402,13 @@ test('extraction M16 too many attributes for one inode: the value of ours has it
 });
 
 test('extraction M17 the time of access is the same', (t) => {
-  const { tree } = extract(t, parseLayer('file f "x" mtime=1234\nsym s -> f mtime=5678'));
+  const { tree } = extract(
+    t,
+    parseLayer('file f "x" mtime=1234\nsym s -> f mtime=5678\ndir d mtime=9\ndir ./ mtime=10'),
+  );
   assert.deepEqual(
-    ['f', 's'].map((name) => lstatSync(join(tree, name)).atimeMs / 1000),
-    [1234, 5678],
+    ['f', 's', 'd', ''].map((name) => lstatSync(join(tree, name)).atimeMs / 1000),
+    [1234, 5678, 9, 10],
   );
 });
 

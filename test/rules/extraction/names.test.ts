@@ -92,6 +92,11 @@ testLayers([
     tree: 'implied a\ndir a/b\nsym l -> /a/b\nsym up -> l/../x\nimplied a/x\nfile a/x/f "1"',
   },
   {
+    title: 'N3 N5 O4 a name that replaces the symlink on its own way lands where that way led',
+    layer: 'sym a -> .\nfile a/a "1"\nsym d/l -> ../d\ndir d/l/l 0700\nsym x -> /\nlink x/x -> a',
+    tree: 'file a "1"\nimplied d\ndir d/l 0700\nlink x -> a',
+  },
+  {
     title: 'N4 S2 what a dangling symlink names is made',
     layer: 'sym var/run -> /run\nfile var/run/x "1"',
     tree: 'implied run\nfile run/x "1"\nimplied var\nsym var/run -> /run',

@@ -47,6 +47,17 @@ testLayers(
     ['X4 a symlink to itself on the way', 'sym a -> a\nfile a/x "x"', 'NAME_REFUSED X4'],
     ['X4 a ring of symlinks on the way', 'sym a -> b\nsym b -> /a\nfile a/x "x"', 'NAME_REFUSED X4'],
     ['X4 41 symlinks on the way', chain(41), 'NAME_REFUSED X4'],
+    [
+      'X4 N7 a ring of symlinks on the way of a hard link’s target',
+      'sym a -> b\nsym b -> a\nlink l -> a/x',
+      'NAME_REFUSED X4',
+    ],
+    [
+      'X3 N7 a hard link’s target of 4097 bytes',
+      `link l -> ${`${long(240)}/`.repeat(16)}${long(241)}`,
+      'NAME_REFUSED X3',
+    ],
+    ['X3 N7 1025 parts in a hard link’s target', `link l -> ${deep(1025)}`, 'NAME_REFUSED X3'],
     ['X5 E19 ".wh."', 'file .wh. ""', 'ENTRY_REFUSED X5'],
     ['X5 E19 ".wh.."', 'file .wh.. ""', 'ENTRY_REFUSED X5'],
     ['X5 E19 ".wh..."', 'file .wh... ""', 'ENTRY_REFUSED X5'],

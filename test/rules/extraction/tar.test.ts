@@ -78,6 +78,11 @@ const NUMBERS: readonly LayerCase[] = [
     ),
     tree: 'file f ""\nfile shown "x"\nfile after "a"',
   },
+  {
+    title: 'T3 M7 M17 a PAX record of 0 counts as any other',
+    layer: 'file f 0644 1000:2000 "x" mtime=7 pax:uid="0" pax:gid="0" pax:mtime="0"\nlink l 0644 5:6 -> f pax:uid="0"',
+    tree: 'file f 0:6 "x"\nlink l -> f',
+  },
   ...['g', 'L', 'K'].map((flag) => ({
     title: `T4 pending PAX records do not reach a "${flag}" header`,
     layer: layer(
