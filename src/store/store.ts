@@ -2,6 +2,7 @@ import { type Digest, isDigest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { SluiceError } from '../errors.js';
 import type { LayerFacts, PartialBlob, StatFormat } from '../transfer/protocol.js';
+import { unmarkReplaced } from './adopt.js';
 import { commitLayer, type CommitStep, setLayerAside } from './commit.js';
 import { findImage, findLayer, type Lookups } from './find.js';
 import type { StatementHook } from './index/database.js';
@@ -170,6 +171,8 @@ class OpenStore implements Store {
     const isInHome = (layer: StoredLayer): boolean => this.#isInHome(layer);
     const recorded = { key, image, stack, now: now(), source: options.source ?? null, isInHome };
     await database.transaction(`recording image ${key}`, (connection) => recordImage(connection, recorded));
+    const inHome = stack.flatMap(({ layer }) => (isInHome(layer) ? [layer] : []));
+    await unmarkReplaced(database, inHome, homeLocation(this.home));
     return {
       reference: key,
       digest: image.manifest.digest,

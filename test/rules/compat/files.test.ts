@@ -30,6 +30,7 @@ import {
   openTestStore,
   PLATFORM,
   plantLayer,
+  resolvedImage,
   sidecarOf,
   sql,
   storeImage,
@@ -264,6 +265,29 @@ test('compat F6 the row of a replaced layer does not vouch for the one in its pl
   await assert.rejects(storeLayer(store, A, location, { stat: 'libkrun' }));
   assert.equal(await reasonOf(store), 'format');
   assert.equal((await store.findLayer(A, location, 'libkrun'))?.stat, 'libkrun');
+});
+
+test('compat F6 whoever records a layer after another process replaced it does not vouch for that one', async (t) => {
+  let isArmed = false;
+  const store = await openTestStore(t, {
+    onStatement: (statement) => {
+      if (!isArmed || !statement.startsWith('UPDATE layers')) return;
+      isArmed = false;
+      writeFileSync(sidecarPathOf(location.layers, A), sidecarOf(A, { stat: 'libkrun' }));
+    },
+  });
+  const location = await store.location();
+  const stored = await storeLayer(store, A, location);
+  await storeLayer(await openTestStore(t, { home: store.home }), A, location, { stat: 'libkrun' });
+  await store.commitImage(KEY, resolvedImage({ layers: [A] }), [stored]);
+  assert.equal(await reasonOf(store), 'format', 'recorded with its image');
+
+  await storeLayer(store, A, location);
+  await sql(store.home, 'UPDATE layers SET extracted_at = NULL');
+  isArmed = true;
+  await find(store, location);
+  assert.equal(isArmed, false);
+  assert.equal(await reasonOf(store), 'format', 'adopted');
 });
 
 test('compat F6 what was staged must be the layer that is asked for', async (t) => {
