@@ -18,7 +18,7 @@ export async function adoptLayers(
 ): Promise<void> {
   const found = states.flatMap((state) => (state.kind === 'complete' && state.isUnrecorded ? [state.layer] : []));
   if (found.length === 0 || !location.isHome) return;
-  await database.useUnlessBusy('adopting layers', async (connection) => {
+  await database.transactionUnlessBusy('adopting layers', async (connection) => {
     for (const layer of found) await markExtracted(connection, layer, now);
   });
   await unmarkReplaced(database, found, location);

@@ -20,7 +20,7 @@ import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune
 import { removeImage } from './prune/remove-image.js';
 import { readStoredLayer } from './layer-state.js';
 import { dropPartial, openPartial } from './partial.js';
-import { setPins } from './pins.js';
+import { keepPins, setPins } from './pins.js';
 import { openOrRepairIndex, type OpenedIndex } from './repair.js';
 import { discardStaging, openStaging } from './staging.js';
 import { listDirectory } from './trash.js';
@@ -65,6 +65,7 @@ export async function openStore(options: OpenStoreOptions = {}): Promise<Store> 
   const index = await openOrRepairIndex(home, options);
   try {
     const locations = await openLocations(home);
+    await keepPins(index.database, home);
     return new OpenStore(home, index, locations, options);
   } catch (error) {
     await index.database[Symbol.asyncDispose]();

@@ -100,6 +100,11 @@ export class Database implements AsyncDisposable {
     });
   }
 
+  /** As {@link transaction}, but it waits for no other process, as {@link useUnlessBusy}. */
+  transactionUnlessBusy<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T | null> {
+    return this.useUnlessBusy(doing, (connection) => this.#transactionOnce('BEGIN IMMEDIATE', connection, work));
+  }
+
   /** Runs `work`, which must only read, on one moment of the index; nobody who writes is waited for, or waits. */
   snapshot<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.use(doing, (connection) => this.#transactionOnce('BEGIN', connection, work));
