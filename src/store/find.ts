@@ -33,7 +33,9 @@ export async function findImage(lookups: Lookups, key: string, platform: string,
     return { kind: 'miss', reason: state.reason, layer: row.layers[missing]!.digest, resolvedDigest };
 
   await adoptLayers(database, states, wanted.location, now());
-  if (wanted.touch) await touch(lookups, row);
+  // Noting its use is worth no wait: a hit is not held up by another process that writes.
+  if (wanted.touch)
+    await database.useUnlessBusy('recording the use of an image', (connection) => touchImage(connection, row, now()));
   return { kind: 'hit', image: assemble(row, states) };
 }
 
@@ -42,15 +44,6 @@ function isWantedPlatform(recorded: string, wanted: string): boolean {
   if (wanted === 'any') return true;
   const [os = '', architecture = ''] = recorded.split('/');
   return isPlatformMatch(parsePlatform(wanted), { os, architecture });
-}
-
-/** The use of an image is worth nothing that would fail a hit while another process writes. */
-async function touch({ database, now }: Lookups, row: ImageRow): Promise<void> {
-  try {
-    await database.use('recording the use of an image', (connection) => touchImage(connection, row, now()));
-  } catch (error) {
-    if (!(error instanceof SluiceError && error.code === 'INDEX_BUSY')) throw error;
-  }
 }
 
 function assemble(row: ImageRow, states: readonly LayerState[]): PulledImage {

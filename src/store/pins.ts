@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, fileSystemError } from '../errors.js';
-import type { Connection } from './index/database.js';
+import type { Connection, Database } from './index/database.js';
 import { pin, selectPins, unpin } from './index/usage.js';
 import { homeLocation, pinsFile } from './layout.js';
 
@@ -25,15 +25,29 @@ export async function setPins(
 
 /** Takes over what the file says; to be run in the transaction that makes the index. */
 export async function restorePins(connection: Connection, home: string): Promise<void> {
+  for (const reference of (await readPins(home)) ?? []) await pin(connection, reference);
+}
+
+/**
+ * Writes the file where an index has pins and it is not there: of a home that was made before there was one. Nobody waits for
+ * that; while another process writes, it is left to the next opening.
+ */
+export async function keepPins(database: Database, home: string): Promise<void> {
+  if ((await readPins(home)) !== null) return;
+  const doing = 'looking for pins without a file';
+  if ((await database.use(doing, selectPins)).length === 0) return;
+  await database.transactionUnlessBusy(doing, async (connection) => writePins(home, await selectPins(connection)));
+}
+
+/** @returns null when there is no file */
+async function readPins(home: string): Promise<readonly string[] | null> {
   const path = pinsFile(home);
-  let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    return (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
+    if (errnoOf(error) === 'ENOENT') return null;
     throw fileSystemError(`reading ${JSON.stringify(path)}`, error);
   }
-  for (const reference of text.split('\n').filter((line) => line !== '')) await pin(connection, reference);
 }
 
 /** A file that is left in staging when the process dies is swept (compat F21). */

@@ -2,6 +2,7 @@ import { type Digest, isDigest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { SluiceError } from '../errors.js';
 import type { LayerFacts, PartialBlob, StatFormat } from '../transfer/protocol.js';
+import { unmarkReplaced } from './adopt.js';
 import { commitLayer, type CommitStep, setLayerAside } from './commit.js';
 import { findImage, findLayer, type Lookups } from './find.js';
 import type { StatementHook } from './index/database.js';
@@ -19,7 +20,7 @@ import { type Pruned, prune, type PruneRequest, type PruneResult } from './prune
 import { removeImage } from './prune/remove-image.js';
 import { readStoredLayer } from './layer-state.js';
 import { dropPartial, openPartial } from './partial.js';
-import { setPins } from './pins.js';
+import { keepPins, setPins } from './pins.js';
 import { openOrRepairIndex, type OpenedIndex } from './repair.js';
 import { discardStaging, openStaging } from './staging.js';
 import { listDirectory } from './trash.js';
@@ -64,6 +65,7 @@ export async function openStore(options: OpenStoreOptions = {}): Promise<Store> 
   const index = await openOrRepairIndex(home, options);
   try {
     const locations = await openLocations(home);
+    await keepPins(index.database, home);
     return new OpenStore(home, index, locations, options);
   } catch (error) {
     await index.database[Symbol.asyncDispose]();
@@ -170,6 +172,8 @@ class OpenStore implements Store {
     const isInHome = (layer: StoredLayer): boolean => this.#isInHome(layer);
     const recorded = { key, image, stack, now: now(), source: options.source ?? null, isInHome };
     await database.transaction(`recording image ${key}`, (connection) => recordImage(connection, recorded));
+    const inHome = stack.flatMap(({ layer }) => (isInHome(layer) ? [layer] : []));
+    await unmarkReplaced(database, inHome, homeLocation(this.home));
     return {
       reference: key,
       digest: image.manifest.digest,

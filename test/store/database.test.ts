@@ -55,3 +55,34 @@ test('an index that another connection holds is INDEX_BUSY', async (t) => {
   });
   await other.use('testing', (connection) => connection.all('CREATE TABLE t (a)'));
 });
+
+test('work that waits for nobody is null while another connection writes, and only it waits for nobody', async (t) => {
+  const path = join(temporaryDirectory(t), 'db');
+  await using holder = await Database.open(path, 'create');
+  await using other = await Database.open(path, 'create');
+  const write = (): Promise<number | null> =>
+    other.useUnlessBusy('testing', async (connection) => {
+      await connection.all('CREATE TABLE t (a)');
+      return 1;
+    });
+  await holder.transaction('testing', async () => assert.equal(await write(), null));
+  assert.equal(await write(), 1);
+  await assert.rejects(write(), { code: 'STORE_FAILED' }, 'what else goes wrong is told');
+  const [timeout] = await other.use('testing', (connection) => connection.all('PRAGMA busy_timeout'));
+  assert.deepEqual(timeout, { timeout: 5000 });
+});
+
+test('a snapshot shows one moment, and keeps nobody from writing', async (t) => {
+  const path = join(temporaryDirectory(t), 'db');
+  await using reader = await Database.open(path, 'create');
+  await using writer = await Database.open(path, 'create');
+  for (const sql of ['PRAGMA journal_mode = WAL', 'CREATE TABLE t (a)'])
+    await writer.use('testing', (connection) => connection.all(sql));
+  const counts = await reader.snapshot('testing', async (connection) => {
+    const first = await connection.all('SELECT COUNT(*) AS n FROM t');
+    await writer.use('testing', (other) => other.all('INSERT INTO t VALUES (1)'));
+    return [first, await connection.all('SELECT COUNT(*) AS n FROM t')];
+  });
+  assert.deepEqual(counts, [[{ n: 0 }], [{ n: 0 }]]);
+  assert.equal(await count(reader), 1);
+});

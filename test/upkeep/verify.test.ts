@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -389,6 +390,18 @@ test('compat I16 pins stay when the index is lost or set aside', async (t) => {
   const sluice = await openSluice(t, { home: lab.home });
   await sluice.remove(reference);
   assert.equal(readFileSync(join(lab.home, 'pins'), 'utf8'), '');
+});
+
+test('compat I16 a home whose pins stand in its index alone gets their file when it is opened', async (t) => {
+  const { lab, reference } = await openOne(t);
+  await lab.sluice.close();
+  const pins = join(lab.home, 'pins');
+  await (await openSluice(t, { home: lab.home })).close();
+  assert.equal(existsSync(pins), false, 'a home without pins needs none');
+  await sql(lab.home, `INSERT INTO sluice_pins (reference) VALUES ('later:1'), ('${reference}')`);
+  await (await openSluice(t, { home: lab.home })).close();
+  assert.equal(readFileSync(pins, 'utf8'), `${reference}\nlater:1\n`);
+  assert.deepEqual(filesIn(lab.home, 'staging'), []);
 });
 
 test('compat I16 a damaged index is not set aside while another process has it open', async (t) => {

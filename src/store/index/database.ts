@@ -14,6 +14,8 @@ export interface Connection {
 /** Sees every statement before it runs; what it throws is that statement's failure. For tests. */
 export type StatementHook = (sql: string) => void;
 
+/** How long a statement waits for another process, in milliseconds (compat I5). */
+export const BUSY_TIMEOUT_MS = 5000;
 /** How often a transaction is tried while another process holds the index (compat I7). */
 const TRIES = 5;
 const PAUSE_MS = 20;
@@ -63,6 +65,24 @@ export class Database implements AsyncDisposable {
   }
 
   /**
+   * As {@link use}, but no statement waits for another process.
+   * @returns null when one holds what they need
+   */
+  useUnlessBusy<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T | null> {
+    return this.use(doing, async (connection) => {
+      this.#handle.configure('busyTimeout', 0);
+      try {
+        return await work(connection);
+      } catch (error) {
+        if (isBusy(error)) return null;
+        throw error;
+      } finally {
+        this.#handle.configure('busyTimeout', BUSY_TIMEOUT_MS);
+      }
+    });
+  }
+
+  /**
    * Runs `work` in one `BEGIN IMMEDIATE` transaction; when it fails, nothing of it is there. A busy index: again from
    * the start, at most 5 times in all.
    * @throws SluiceError INDEX_BUSY | INDEX_CORRUPT | STORE_FAILED | DISK_FULL
@@ -71,7 +91,7 @@ export class Database implements AsyncDisposable {
     return this.use(doing, async (connection) => {
       for (let tries = 1; ; tries++) {
         try {
-          return await this.#transactionOnce(connection, work);
+          return await this.#transactionOnce('BEGIN IMMEDIATE', connection, work);
         } catch (error) {
           if (!isBusy(error) || tries === TRIES) throw error;
           await sleep(PAUSE_MS * tries);
@@ -80,8 +100,22 @@ export class Database implements AsyncDisposable {
     });
   }
 
-  async #transactionOnce<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
-    await connection.all('BEGIN IMMEDIATE');
+  /** As {@link transaction}, but it waits for no other process, as {@link useUnlessBusy}. */
+  transactionUnlessBusy<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T | null> {
+    return this.useUnlessBusy(doing, (connection) => this.#transactionOnce('BEGIN IMMEDIATE', connection, work));
+  }
+
+  /** Runs `work`, which must only read, on one moment of the index; nobody who writes is waited for, or waits. */
+  snapshot<T>(doing: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.use(doing, (connection) => this.#transactionOnce('BEGIN', connection, work));
+  }
+
+  async #transactionOnce<T>(
+    begin: 'BEGIN' | 'BEGIN IMMEDIATE',
+    connection: Connection,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    await connection.all(begin);
     try {
       const result = await work(connection);
       await connection.all('COMMIT');

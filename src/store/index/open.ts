@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SluiceError } from '../../errors.js';
-import { type Connection, Database, isBusy, type StatementHook } from './database.js';
+import { BUSY_TIMEOUT_MS, type Connection, Database, isBusy, type StatementHook } from './database.js';
 import { migrate, readOwner, readVersion, SCHEMA_VERSION } from './schema.js';
 
 /** An open store index. */
@@ -18,8 +18,6 @@ export interface OpenIndexOptions {
   readonly onMade?: (connection: Connection) => Promise<void>;
 }
 
-/** How long a statement waits for another process, in milliseconds (compat I5). */
-const BUSY_TIMEOUT_MS = 5000;
 const WAL_TRIES = 5;
 const WAL_PAUSE_MS = 50;
 

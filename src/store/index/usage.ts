@@ -43,7 +43,7 @@ const LAYERS = `SELECT COALESCE(json_group_array(json_array(id, digest, size_byt
 type ImageValues = readonly [number, string, Digest | null, string | null, 0 | 1, string];
 type LayerValues = readonly [number, Digest, number, number | null];
 
-/** To be run in one transaction, so that it shows one moment. */
+/** To be run in a transaction or snapshot, so that it shows one moment. */
 export async function selectUsage(connection: Connection): Promise<Usage> {
   const images = await selectValues<ImageValues>(connection, IMAGES);
   const layers = await selectValues<LayerValues>(connection, LAYERS);

@@ -47,7 +47,7 @@ export interface PruneResult extends Pruned {
 /** See {@link Store.prune}. */
 export async function prune(database: Database, request: PruneRequest): Promise<PruneResult> {
   const { location, dryRun, signal } = request;
-  const usage = await database.transaction('reading what is used', selectUsage);
+  const usage = await database.snapshot('reading what is used', selectUsage);
   const plan = await planPrune(usage, request, (image) => isImageInUse(image, location));
   const going = dryRun ? plan.doomed : await removeImages(database, plan.doomed, request);
   const unused = await listUnused(usage, new Set(going.map(({ image }) => image)), location);

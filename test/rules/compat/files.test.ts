@@ -30,6 +30,7 @@ import {
   openTestStore,
   PLATFORM,
   plantLayer,
+  resolvedImage,
   sidecarOf,
   sql,
   storeImage,
@@ -266,6 +267,29 @@ test('compat F6 the row of a replaced layer does not vouch for the one in its pl
   assert.equal((await store.findLayer(A, location, 'libkrun'))?.stat, 'libkrun');
 });
 
+test('compat F6 whoever records a layer after another process replaced it does not vouch for that one', async (t) => {
+  let isArmed = false;
+  const store = await openTestStore(t, {
+    onStatement: (statement) => {
+      if (!isArmed || !statement.startsWith('UPDATE layers')) return;
+      isArmed = false;
+      writeFileSync(sidecarPathOf(location.layers, A), sidecarOf(A, { stat: 'libkrun' }));
+    },
+  });
+  const location = await store.location();
+  const stored = await storeLayer(store, A, location);
+  await storeLayer(await openTestStore(t, { home: store.home }), A, location, { stat: 'libkrun' });
+  await store.commitImage(KEY, resolvedImage({ layers: [A] }), [stored]);
+  assert.equal(await reasonOf(store), 'format', 'recorded with its image');
+
+  await storeLayer(store, A, location);
+  await sql(store.home, 'UPDATE layers SET extracted_at = NULL');
+  isArmed = true;
+  await find(store, location);
+  assert.equal(isArmed, false);
+  assert.equal(await reasonOf(store), 'format', 'adopted');
+});
+
 test('compat F6 what was staged must be the layer that is asked for', async (t) => {
   const store = await openTestStore(t);
   const location = await store.location();
@@ -319,7 +343,10 @@ test('compat F11 a miss carries its reason and the lowest layer that is the reas
   assert.equal(await reasonOf(store), 'hit');
 
   unlinkSync(sidecarPathOf(location.layers, C));
-  assert.deepEqual(await miss(), { kind: 'miss', reason: 'layer-incomplete', layer: C.digest, resolvedDigest });
+  const incomplete = { kind: 'miss', reason: 'layer-incomplete', layer: C.digest, resolvedDigest };
+  assert.deepEqual(await miss(), incomplete);
+  mkdirSync(sidecarPathOf(location.layers, C));
+  assert.deepEqual(await miss(), incomplete, 'a sidecar is a file');
   rmSync(directoryOf(location.layers, B), { recursive: true });
   assert.deepEqual(await miss(), { kind: 'miss', reason: 'layer-absent', layer: B.digest, resolvedDigest });
   rmSync(directoryOf(location.layers, A), { recursive: true });
@@ -535,6 +562,15 @@ test('compat F20 a lock on an unlinked file is no lock', async (t) => {
   assert.equal(await takeHold(gone, path), false, 'another file is there by now');
   assert.equal(await takeHold(current, path), true);
   assert.equal(await takeHold(await openLock(), path), false, 'held');
+});
+
+test('compat F20 a symlink in the place of a lock file is not followed', async (t) => {
+  const store = await openTestStore(t);
+  const location = await store.location();
+  const target = join(temporaryDirectory(t), 'target');
+  symlinkSync(target, join(location.locks, A.digest));
+  await assert.rejects(store.lockLayer(A.digest, location, NEVER), { code: 'STORE_FAILED' });
+  assert.equal(existsSync(target), false, 'A FILE WAS MADE OUTSIDE');
 });
 
 test('compat F20 several locks are taken in digest order, each once, and all released when one fails', async (t) => {
