@@ -441,6 +441,47 @@ for (const status of [400, 403] as const) {
   });
 }
 
+for (const status of [401, 400, 403] as const) {
+  test(`registry R22 R23 R20 a token that another repository drew, answered with ${status}, is renewed`, async (t) => {
+    const challenge = 'Bearer realm="https://auth.test/token",scope="aws"';
+    let issued = 0;
+    let newest = 1;
+    const client = fakeClient((request) => {
+      if (request.wanted === 'token') return { body: `{"token":"t${++issued}"}` };
+      const reply = answerTo(request, challenge, `t${newest}`);
+      return reply.status === 401 && request.headers['authorization'] !== undefined && status !== 401
+        ? { status }
+        : reply;
+    });
+    await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
+    newest = 2;
+    await open(t, 'registry.test/c/d:1', { client }).source.readTop(never);
+    assert.equal(issued, 2);
+  });
+}
+
+for (const status of [400, 403] as const) {
+  for (const [what, challenge, asked] of [
+    ['a token that was just made', 'Bearer realm="https://auth.test/token"', ['manifest', 'token', 'manifest']],
+    ['a password', 'Basic realm="x"', ['manifest', 'manifest']],
+  ] as const) {
+    test(`registry R23 a ${status} to ${what} is final`, async (t) => {
+      const client = fakeClient(({ wanted, headers }) => {
+        if (wanted === 'token') return { body: '{"token":"t"}' };
+        return headers['authorization'] === undefined
+          ? { status: 401, headers: { 'www-authenticate': challenge } }
+          : { status };
+      });
+      const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { username: 'u', password: 'p' } });
+      await assert.rejects(source.readTop(never), { code: status === 400 ? 'PROTOCOL_ERROR' : 'ACCESS_DENIED' });
+      assert.deepEqual(
+        client.requests.map(({ wanted }) => wanted),
+        asked,
+      );
+    });
+  }
+}
+
 for (const realm of ['http://auth.test/token', 'https://169.254.169.254/token', 'https://localhost/token']) {
   test(`registry R24 a realm that may not be asked is not: ${realm}`, async (t) => {
     const { client, tokenRequests } = tokenServer({ challenge: `Bearer realm="${realm}"` });
@@ -484,6 +525,18 @@ test('registry R24 R33 neither a password nor an identity token follows a redire
   const { source } = open(t, 'registry.test/a/b:1', { client: byPost.client, credentials: { identityToken: 'idt' } });
   await assert.rejects(source.readTop(never), { code: 'AUTH_REALM_REFUSED' });
   assert.equal(byPost.tokenRequests().length, 1);
+});
+
+test('registry R33 a token server is shown what there is for the registry that names it', async (t) => {
+  const asked: string[] = [];
+  const credentials = (host: string): { username: string; password: string } => {
+    asked.push(host);
+    return { username: 'user', password: `of ${host}` };
+  };
+  const { client, tokenRequests } = tokenServer({});
+  await open(t, 'registry.test/a/b:1', { client, credentials }).source.readTop(never);
+  assert.deepEqual(asked, ['registry.test']);
+  assert.equal(tokenRequests()[0]?.headers['authorization'], `Basic ${btoa('user:of registry.test')}`);
 });
 
 test('registry R24 a realm whose name leads to this machine is refused', async (t) => {
