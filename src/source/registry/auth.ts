@@ -4,12 +4,13 @@ import { identityOf } from './credentials/credential.js';
 import type { CredentialQuery, FoundCredential } from './credentials/find-credential.js';
 import { chooseDemand, type Demand, type DemandMemory, type Refusal } from './demand.js';
 import { isNamedHost, type Endpoint } from './hosts.js';
-import { type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
+import { type BodySink, type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
 import type { Order } from './limits.js';
 import { type Asked, doingOf, statusError } from './status.js';
 import type { Timing } from './timing.js';
 import type { TokenCache } from './token.js';
 import { basicOf, requestToken, type TokenUser } from './token-request.js';
+import { withoutSecrets } from './without-secrets.js';
 
 export interface AuthOptions {
   readonly endpoint: Endpoint;
@@ -116,16 +117,24 @@ async function attempt(dispatch: Dispatch, request: HttpRequest, run: Attempt): 
   const { authorization } = run;
   const body = collectErrorBody();
   let isRefused = false;
+  /** Takes the body of an error when it is complete. */
+  const told: { by: BodySink | null } = { by: null };
   const headers = authorization === null ? request.headers : { ...request.headers, authorization };
   const head = await dispatch(
     { ...request, headers },
     (reply) => {
       isRefused = run.isRefused(reply);
-      return isRefused ? body.sink : run.receive(reply);
+      if (isRefused) return body.sink;
+      const sink = run.receive(reply);
+      if (authorization === null || reply.status < 400) return sink;
+      told.by = sink;
+      return body.sink;
     },
     run.signal,
   );
-  run.refusal.current = isRefused ? { head, body: body.bytes() } : null;
+  const said = authorization === null ? body.bytes() : withoutSecrets(body.bytes(), authorization);
+  told.by?.(said);
+  run.refusal.current = isRefused ? { head, body: said } : null;
   return head;
 }
 

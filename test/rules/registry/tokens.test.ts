@@ -616,6 +616,73 @@ test('registry R35 no error of authentication shows a token or the query of a re
   }
 });
 
+/** Ways to repeat in an error what a request has shown. */
+const ECHOES: readonly ((secret: string, authorization: string) => string)[] = [
+  (_, authorization) => `${authorization} is no good`,
+  (_, authorization) => `${authorization.split(' ')[1]} is no good`,
+  (secret) => `${secret} is no good`,
+  (secret) => JSON.stringify({ errors: [{ code: 'DENIED', message: `${secret} is no good` }] }),
+  (secret) => `/?secret=${encodeURIComponent(secret)}&is no good`,
+  (secret) => `${new URLSearchParams({ secret }).toString()} is no good`,
+];
+
+for (const [what, secret, credentials] of [
+  ['a password', 's3ntinel:"w\u00f6rd" &c', { username: 'user', password: 's3ntinel:"w\u00f6rd" &c' }],
+  ['a registry token', 's3ntinel.token', { registryToken: 's3ntinel.token' }],
+] as const) {
+  test(`registry R35 R12 an error leaves out what the registry repeats of ${what}, and keeps the rest`, async (t) => {
+    const challenge = what === 'a password' ? 'Basic realm="x"' : 'Bearer realm="https://auth.test/token"';
+    const bytes = testBytes(10);
+    for (const echo of ECHOES) {
+      for (const status of [401, 403, 404] as const) {
+        const client = fakeClient(({ headers: { authorization } }) => ({
+          status: authorization === undefined ? 401 : status,
+          headers: { 'www-authenticate': challenge },
+          body: authorization === undefined ? '' : echo(secret, authorization),
+        }));
+        const { source } = open(t, 'registry.test/a/b:1', { client, credentials });
+        const reader = await openBlob(source, bytes);
+        for (const asked of [source.readTop(never), readRange(reader, 0, bytes.length)]) {
+          const error: unknown = await asked.catch((e: unknown) => e);
+          assert.ok(error instanceof SluiceError);
+          assert.match(error.message, /….*is no good/);
+          assert.doesNotMatch(inspect(error, { depth: 9 }), /s3ntinel|dXNlcjpzM250/);
+        }
+      }
+    }
+  });
+}
+
+for (const [what, secret, credentials] of [
+  ['a password', 's3ntinel', { username: 'user', password: 's3ntinel' }],
+  ['an identity token', 's3ntinel', { identityToken: 's3ntinel' }],
+] as const) {
+  test(`registry R35 of a token server’s error nothing is told when it was shown ${what}`, async (t) => {
+    for (const status of [400, 401, 403, 429, 500]) {
+      for (const body of [
+        `no such user: ${secret}`,
+        JSON.stringify({ errors: [{ code: secret, message: Buffer.from(secret).toString('hex') }] }),
+      ]) {
+        const { client } = tokenServer({ token: () => ({ status, body }) });
+        const error: unknown = await open(t, 'registry.test/a/b:1', { client, credentials })
+          .source.readTop(never)
+          .catch((e: unknown) => e);
+        assert.ok(error instanceof SluiceError);
+        assert.equal(error.detail.status, status);
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /s3ntinel|73336e74/);
+      }
+    }
+  });
+}
+
+test('registry R12 what a token server tells somebody without a login is told', async (t) => {
+  const { client } = tokenServer({ token: () => ({ status: 429, body: 'too many pulls' }) });
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
+    code: 'RATE_LIMITED',
+    message: /too many pulls/,
+  });
+});
+
 /** What a registry answers to a request with the token, and to one without. */
 function answerTo({ headers }: HttpRequest, challenge: string, token = 't'): CannedReply {
   if (headers['authorization'] === `Bearer ${token}`) return { body: '{}' };
