@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { buildImage, type Fault, type FaultAction, file, layer, startRegistry } from '../../../src/testing/index.js';
 import { parseRetryAfter } from '../../../src/source/registry/status.js';
+import { openLab } from '../../helpers/sluice.js';
 import {
   eventually,
   fakeClient,
@@ -478,6 +480,22 @@ for (const [what, action] of [
     assert.deepEqual(timing.sleeps, []);
     await assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
     assert.equal(registry.requests.length, 1);
+  });
+}
+
+for (const [what, match, action] of [
+  ['a manifest', { kind: 'manifest' }, { kind: 'hold' }],
+  ['a layer', { kind: 'blob' }, { kind: 'stall', atByte: 10 }],
+  ['a wait', { kind: 'manifest' }, { kind: 'busy', status: 503, retryAfter: 200 }],
+] as const) {
+  test(`registry R77 a deadline ends a pull that waits for ${what}, and is named`, async (t) => {
+    const lab = await openLab(t, { registry: { faults: [{ match, do: action }] } });
+    const reference = lab.registry.push('a/b', '1', image);
+    await assert.rejects(lab.pull(reference, { signal: AbortSignal.timeout(500), platform: 'any' }), (error) => {
+      assert.ok(error instanceof SluiceError);
+      assert.deepEqual([error.code, error.isRetryable], ['DEADLINE', true]);
+      return true;
+    });
   });
 }
 
