@@ -42,7 +42,7 @@ function openMachine(t: TestContext): Machine {
     },
     addHelper: (name, script) => {
       const path = join(bin, `docker-credential-${name}`);
-      writeFileSync(path, `#!/bin/sh\nread server\necho "${name} $1 $server" >> ${log}\n${script}\n`);
+      writeFileSync(path, `#!/bin/sh\nread server || exit 9\necho "${name} $1 $server" >> ${log}\n${script}\n`);
       chmodSync(path, 0o755);
     },
     calls: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
@@ -316,6 +316,12 @@ const FAILING: readonly (readonly [what: string, name: string, script: string | 
   ['answers no JSON', 'h', 'echo sentinel', /^docker-credential-h answers with no user and secret$/],
   ['answers with no secret', 'h', `echo '{"Username":"sentinel"}'`, /^docker-credential-h answers with no user/],
   [
+    'answers with a user alone',
+    'h',
+    `echo '{"Username":"sentinel","Secret":""}'`,
+    /^docker-credential-h answers with no user/,
+  ],
+  [
     'never stops to answer',
     'h',
     'while :; do echo sentinel; done',
@@ -338,12 +344,17 @@ for (const [what, name, script, problem] of FAILING) {
   });
 }
 
-test('registry R32 a helper that knows nothing of the host is no problem', async (t) => {
-  const machine = openMachine(t);
-  machine.addHelper('h', 'echo "credentials not found in native keychain"; exit 1');
-  machine.write('.docker/config.json', { credsStore: 'h' });
-  assert.deepEqual(await finder(t)(), { credential: null, problems: [] });
-});
+for (const script of [
+  'echo "credentials not found in native keychain"; exit 1',
+  `echo '{"ServerURL":"x","Username":"","Secret":""}'`,
+]) {
+  test(`registry R32 a helper that knows nothing of the host is no problem: ${script}`, async (t) => {
+    const machine = openMachine(t);
+    machine.addHelper('h', script);
+    machine.write('.docker/config.json', { credsStore: 'h' });
+    assert.deepEqual(await finder(t)(), { credential: null, problems: [] });
+  });
+}
 
 for (const auth of [
   { kind: 'token', credentials: { username: 'u', password: 'p' } },
