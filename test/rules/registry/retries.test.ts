@@ -21,6 +21,8 @@ import {
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
 const MIB = 1024 * 1024;
 const TIMEOUTS = { connectMs: 10_000, headersMs: 500, idleMs: 500 };
+/** Nothing ends before the test. */
+const PATIENT = { connectMs: 600_000, headersMs: 600_000, idleMs: 600_000 };
 
 function onManifest(action: FaultAction, nth?: Fault['nth']): Fault {
   return { match: { kind: 'manifest' }, ...(nth !== undefined && { nth }), do: action };
@@ -243,6 +245,16 @@ for (const status of [429, 503] as const) {
   });
 }
 
+test('registry R69 a Retry-After counts with 429 and 503 alone', async (t) => {
+  const timing = fakeTiming(() => 0.5);
+  const client = fakeClient(() => ({ status: 500, headers: { 'retry-after': '100' } }), timing);
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never), ({ detail }) => {
+    assert.equal(detail.retryAt, undefined);
+    return true;
+  });
+  assert.deepEqual(timing.sleeps, [125, 250, 500, 1000]);
+});
+
 test('registry R69 a Retry-After beyond all time is no crash', async (t) => {
   const client = fakeClient(() => ({ status: 429, headers: { 'retry-after': '9999999999' } }));
   await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), { code: 'RATE_LIMITED' });
@@ -370,14 +382,31 @@ test('registry R71 ranges that fail at once are one failure', async (t) => {
 
 // R72
 
-test('registry R72 headers that do not come, and a body that stands still, end the try', async (t) => {
-  for (const action of [{ kind: 'hold' }, { kind: 'stall', atByte: 10 }] as const) {
+for (const [what, action, timer] of [
+  ['headers that do not come', { kind: 'hold' }, { headersMs: 500 }],
+  ['a body that stands still', { kind: 'stall', atByte: 10 }, { idleMs: 500 }],
+] as const) {
+  test(`registry R72 ${what} end the try, by a timer of their own`, async (t) => {
     await using registry = await startRegistry({ faults: [onManifest(action, 1)] });
-    const { source, timing } = open(t, registry.push('a/b', '1', image), { timeouts: TIMEOUTS });
+    const { source, timing } = open(t, registry.push('a/b', '1', image), { timeouts: { ...PATIENT, ...timer } });
     await source.readTop(never);
     assert.equal(timing.sleeps.length, 1);
     assert.equal(registry.requests.length, 2);
-  }
+  });
+}
+
+test('registry R72 a connection that nobody completes is given up by a timer of its own', async (t) => {
+  const host = await rawServer(t, () => undefined);
+  const { client } = open(t, `${host}/a/b:1`, { timeouts: { ...PATIENT, connectMs: 500 } });
+  const url = new URL(`https://${host}/v2/`);
+  const request = { method: 'GET', url, firstUrl: url, headers: {}, wanted: 'manifest', host, guard: 'any' } as const;
+  await assert.rejects(
+    client.dispatch(request, () => () => undefined, never),
+    ({ code, detail }) => {
+      assert.deepEqual([code, detail.errno], ['REGISTRY_UNREACHABLE', 'UND_ERR_CONNECT_TIMEOUT']);
+      return true;
+    },
+  );
 });
 
 // R73
