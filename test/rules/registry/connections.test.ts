@@ -428,6 +428,25 @@ for (const status of [400, 401, 403, 404, 410]) {
   });
 }
 
+test('registry R54 refusals count between gains alone', async (t) => {
+  const bytes = testBytes(8 * MIB);
+  let asked = 0;
+  const client = fakeClient(({ url, headers }): CannedReply => {
+    if (url.host !== 'cdn.test') return { status: 307, headers: { location: `https://cdn.test/${asked}` } };
+    if (asked++ % 2 === 0) return { status: 403 };
+    const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(headers['range'] ?? '') ?? assert.fail('no range');
+    const range = `bytes ${start}-${last}/${bytes.length}`;
+    return { status: 206, headers: { 'content-range': range }, body: bytes.subarray(Number(start), Number(last) + 1) };
+  });
+  const { source } = open(t, 'registry.test/a/b:1', { client });
+  const reader = await openBlob(source, bytes);
+  for (let at = 0; at < 8; at++) {
+    const part = await readRange(reader, at * MIB, (at + 1) * MIB);
+    assert.ok(part.equals(bytes.subarray(at * MIB, (at + 1) * MIB)));
+  }
+  assert.equal(asked, 16);
+});
+
 function chain(hops: number, status: RedirectStatus): { match: { kind: 'manifest' }; do: FaultAction } {
   return { match: { kind: 'manifest' }, do: { kind: 'redirect-chain', hops, status } };
 }

@@ -291,6 +291,30 @@ test('registry R70 a 429 stops all requests to the host until the wait is over, 
   assert.deepEqual(registry.requests.map(({ kind }) => kind).toSorted(), ['blob', 'blob', 'manifest']);
 });
 
+test('registry R70 who waits for a place while the host begins to ask for patience waits on', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using registry = await startRegistry({
+    faults: [
+      { match: {}, nth: [1, 2], do: { kind: 'hold', until } },
+      { match: {}, nth: 1, do: { kind: 'busy', status: 429, retryAfter: 20 } },
+    ],
+  });
+  const { source, timing } = open(t, registry.push('a/b', '1', image));
+  const asleep = holdSleeps(timing);
+  const tops = [1, 2, 3].map(() => source.readTop(never));
+  await eventually(() => registry.requests.length === 2);
+  release();
+  await eventually(() => asleep.waiting.length === 2);
+  assert.equal(registry.requests.length, 2);
+  timing.time += 21_000;
+  asleep.wake();
+  await Promise.all(tops);
+  assert.equal(registry.requests.length, 4);
+});
+
 test('registry R70 why a pull stands still is said once', async (t) => {
   const client = fakeClient(({ method }) => ({
     status: method === 'GET' ? 429 : 200,
@@ -357,6 +381,23 @@ test('registry R71 a blob that gains too little between five breaks is given up'
   assert.equal(registry.requestsOf('blob').length, 5);
   assert.equal(timing.sleeps.length, 4);
 });
+
+for (const [gained, isGivenUp] of [
+  [13_107, true],
+  [13_108, false],
+] as const) {
+  test(`registry R71 five times ${gained} bytes are ${isGivenUp ? 'too little' : 'progress'}`, async (t) => {
+    const bytes = testBytes(100_000);
+    await using registry = await startRegistry({
+      faults: [{ match: { kind: 'blob' }, do: { kind: 'cut', atByte: gained, by: 'fin' } }],
+    });
+    registry.pushBlob('a/b', digestOf(bytes), bytes);
+    const { source } = open(t, `${registry.host}/a/b:1`);
+    const reading = readRange(await openBlob(source, bytes), 0, bytes.length);
+    if (isGivenUp) await assert.rejects(reading, { code: 'BLOB_INCOMPLETE' });
+    else assert.ok((await reading).equals(bytes));
+  });
+}
 
 test('registry R71 ranges that fail at once are one failure', async (t) => {
   const bytes = testBytes(8 * MIB);
