@@ -390,6 +390,27 @@ test('registry R22 credentials that changed in the middle of a pull are found an
   await source.readTop(never);
 });
 
+for (const [passwords, outcome, asked] of [
+  [['old', 'new'], null, 2],
+  [['old', 'old'], 'AUTH_FAILED', 1],
+] as const) {
+  test(`registry R31 R22 credentials that a token server refuses are looked for once more: ${passwords.join(', ')}`, async (t) => {
+    const { client, tokenRequests } = tokenServer({
+      token: () =>
+        tokenRequests().at(-1)?.headers['authorization'] === `Basic ${btoa('u:new')}`
+          ? { body: '{"token":"t"}' }
+          : { status: 401 },
+    });
+    const left: string[] = [...passwords];
+    const credentials = (): { username: string; password: string } => ({ username: 'u', password: left.shift() ?? '' });
+    const reading = open(t, 'registry.test/a/b:1', { client, credentials }).source.readTop(never);
+    if (outcome === null) await reading;
+    else await assert.rejects(reading, { code: outcome });
+    assert.equal(tokenRequests().length, asked);
+    assert.deepEqual(left, []);
+  });
+}
+
 test('registry R22 the new challenge counts, not the old one', async (t) => {
   let round = 0;
   const { client, tokenRequests } = tokenServer({
