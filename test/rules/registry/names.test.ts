@@ -7,7 +7,7 @@ import { parseReference } from '../../../src/oci/reference.js';
 import { chooseEndpoint } from '../../../src/source/registry/hosts.js';
 import { blobUrl, manifestUrl } from '../../../src/source/registry/urls.js';
 import { buildImage, file, layer, startRegistry } from '../../../src/testing/index.js';
-import { fakeClient, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
+import { fakeClient, fakeTiming, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
 
 const ACCEPT =
   'application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, ' +
@@ -230,6 +230,18 @@ test('registry R94 a malformed Docker-Content-Digest is worth a warning, and not
     notices.map(({ level, message }) => [level, message]),
     [['warn', 'the registry sends a malformed Docker-Content-Digest: sha256:short']],
   );
+});
+
+test('registry R9 R66 a HEAD that may pass is tried again, and one that stays so is an error', async (t) => {
+  let left = 1;
+  const headers = { 'docker-content-digest': image.digest };
+  const timing = fakeTiming();
+  const client = fakeClient(() => (left-- > 0 ? { status: 503 } : { headers }), timing);
+  const { source } = open(t, 'registry.test/a/b:1', { client, timing });
+  assert.equal(await source.peekDigest(never), image.digest);
+  assert.equal(timing.sleeps.length, 1);
+  left = Number.POSITIVE_INFINITY;
+  await assert.rejects(source.peekDigest(never), { code: 'SERVER_ERROR' });
 });
 
 test('registry R9 a HEAD that nobody answers is an error, and no answer', async (t) => {
