@@ -82,6 +82,7 @@ export interface PullOptions {
   readonly maxConfigBytes?: number;
   /** Records an image from an OCI layout under this reference. */
   readonly name?: string;
+  /** Ends the call with ABORTED, and with DEADLINE when it comes of `AbortSignal.timeout()`. */
   readonly signal?: AbortSignal;
   readonly onEvent?: EventListener;
 }

@@ -20,6 +20,7 @@ import type { Composing } from './rootfs/compose-image.js';
 import { exportImage } from './rootfs/export-image.js';
 import { makeRootfs, type Rootfs } from './rootfs/make-rootfs.js';
 import { readLayerSidecar } from './rootfs/read-sidecar.js';
+import { whyEnded } from './source/abort.js';
 import { createRegistryClient } from './source/registry/registry-client.js';
 import { openStore } from './store/store.js';
 import type { Pruned } from './store/prune/prune.js';
@@ -295,7 +296,8 @@ export class Sluice implements AsyncDisposable {
     try {
       return await pull(this.#context, reference, settings);
     } catch (error) {
-      throw error instanceof SluiceError ? error.with({ image: formatReference(reference) }) : error;
+      if (!(error instanceof SluiceError)) throw error;
+      throw whyEnded(error, settings.signal).with({ image: formatReference(reference) });
     } finally {
       await this.#emptyTrash();
     }

@@ -56,6 +56,17 @@ test('registry R119 calls that differ in any setting but listener, signal, prior
     { decoder: 'pako' },
     { sync: false },
     { platform: 'any' },
+    { layerPath: '/other' },
+    { onMissingXattr: 'record' },
+    { policy: 'always' },
+    { verifyAccess: true },
+    { plainHttp: ['test.example'] },
+    { skipVerify: ['test.example'] },
+    { foreignLayers: ['files.test'] },
+    { credentials: { username: 'u', password: 'one' } },
+    { credentials: { username: 'u', password: 'two' } },
+    { credentials: { identityToken: 'one' } },
+    { credentials: () => null },
   ];
   assert.equal(new Set([plain, ...(await Promise.all(others.map(key)))]).size, others.length + 1);
 });

@@ -206,7 +206,26 @@ test('registry R96 a layer that arrives damaged once is asked for once more, who
   await lab.pull(reference);
   const [first, second] = lab.registry.requestsOf('blob');
   assert.ok(first && second);
-  assert.equal(second.headers['cache-control'], 'no-transform');
+  assert.deepEqual([second.headers['cache-control'], second.headers.range], ['no-transform', undefined]);
+  assert.ok(second.connection > first.connection, 'over a connection of its own');
+  assert.equal(lab.registry.requestsOf('blob').length, 2);
+});
+
+test('registry R96 a layer that arrives damaged twice is given up, and whose bytes they were is named', async (t) => {
+  const lab = await openLab(t);
+  const image = imageFor(host);
+  const reference = lab.registry.push('org/damaged', '1', image);
+  lab.registry.addFault({ match: { kind: 'blob' }, do: { kind: 'wrong-bytes', atByte: 30 } });
+  await assert.rejects(lab.pull(reference), (error) => {
+    assert.ok(error instanceof SluiceError);
+    const { expected, got, host: named } = error.detail;
+    assert.deepEqual(
+      [error.code, expected, named],
+      ['DIGEST_MISMATCH', image.layers[0]!.descriptor.digest, lab.registry.host],
+    );
+    assert.match(got ?? '', /^sha256:[0-9a-f]{64}$/);
+    return true;
+  });
   assert.equal(lab.registry.requestsOf('blob').length, 2);
 });
 

@@ -1,10 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { SluiceError } from '../errors.js';
 
-/** What a call throws when its signal fired: the signal's own SluiceError (a deadline), else `ABORTED`. */
+/** What a call throws when its signal fired: `DEADLINE` for one of `AbortSignal.timeout`, else `ABORTED`. */
 export function abortError(signal: AbortSignal): SluiceError {
   const reason: unknown = signal.reason;
-  return reason instanceof SluiceError ? reason : new SluiceError('ABORTED', 'cancelled by the caller');
+  if (reason instanceof SluiceError) return reason;
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
+    ? new SluiceError('DEADLINE', 'the time that the caller allows is over')
+    : new SluiceError('ABORTED', 'cancelled by the caller');
+}
+
+/** The failure of a call, or why its signal ended it (registry R77). */
+export function whyEnded(error: SluiceError, signal: AbortSignal | undefined): SluiceError {
+  return error.code === 'ABORTED' && signal?.aborted ? abortError(signal) : error;
 }
 
 /** @throws SluiceError ABORTED */

@@ -52,6 +52,7 @@ function openForeignReader(reader: BlobReader, descriptor: Descriptor): BlobRead
   return {
     read: (offset, length, sink, signal) => namingForeign(descriptor, () => reader.read(offset, length, sink, signal)),
     setbacks: () => reader.setbacks?.() ?? 0,
+    host: () => reader.host?.(),
     close: () => reader.close(),
   };
 }

@@ -22,6 +22,8 @@ export interface BlobReader {
   read(offset: number, length: number, sink: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** How often the source asked for patience or broke off, so far; absent where neither happens. */
   setbacks?(): number;
+  /** Who is asked, for messages; absent where nobody is. */
+  host?(): string | undefined;
   /** Ends all requests under way and frees what was spilled. */
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -36,6 +37,7 @@ export function createListener(
     listen: (port) =>
       new Promise((resolve, reject) => {
         closing = new AbortController();
+        setMaxListeners(0, closing.signal); // one for each request under way
         server.once('error', reject);
         server.listen(port, '127.0.0.1', () => {
           server.off('error', reject);

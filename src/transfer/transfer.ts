@@ -275,7 +275,8 @@ function readerFrom(
 ): { readonly reader: BlobReader; readonly start: number } {
   const start = partial?.length ?? 0;
   const read: BlobReader['read'] = (offset, length, sink, signal) => reader.read(start + offset, length, sink, signal);
-  return { reader: { read, setbacks: () => reader.setbacks?.() ?? 0, close: () => reader.close() }, start };
+  const setbacks = (): number => reader.setbacks?.() ?? 0;
+  return { reader: { read, setbacks, host: () => reader.host?.(), close: () => reader.close() }, start };
 }
 
 /** Feeds the ring while the worker empties it; whoever fails first ends the other. */
@@ -307,9 +308,18 @@ async function feedWhile(
     const feedFailure = await fed;
     if (feedFailure && !workerFailedFirst && !transfer.signal.aborted) throw feedFailure.error;
     return factsOf(result, layer, transfer);
+  } catch (error) {
+    throw namingHost(error, reader);
   } finally {
     await reader.close().catch(() => undefined); // must not hide the first error
   }
+}
+
+/** Whose bytes are not what was promised (registry R96). */
+function namingHost(error: unknown, reader: BlobReader): unknown {
+  const host = reader.host?.();
+  const isOfBytes = error instanceof SluiceError && error.code === 'DIGEST_MISMATCH';
+  return isOfBytes && host !== undefined ? error.with({ host }) : error;
 }
 
 function factsOf(outcome: Outcome, { descriptor }: ImageLayer, { image, events }: Running): LayerFacts {

@@ -4,12 +4,13 @@ import { identityOf } from './credentials/credential.js';
 import type { CredentialQuery, FoundCredential } from './credentials/find-credential.js';
 import { chooseDemand, type Demand, type DemandMemory, type Refusal } from './demand.js';
 import { isNamedHost, type Endpoint } from './hosts.js';
-import { type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
+import { type BodySink, type Dispatch, type HttpRequest, headersOf, type ReplyHead, type Wanted } from './http.js';
 import type { Order } from './limits.js';
 import { type Asked, doingOf, statusError } from './status.js';
 import type { Timing } from './timing.js';
 import type { TokenCache } from './token.js';
 import { basicOf, requestToken, type TokenUser } from './token-request.js';
+import { withoutSecrets } from './without-secrets.js';
 
 export interface AuthOptions {
   readonly endpoint: Endpoint;
@@ -35,6 +36,8 @@ interface Shown {
   readonly authorization: string;
   /** What was found for the host. */
   readonly found: FoundCredential;
+  /** A token of an earlier request, which the registry may no longer like. */
+  readonly isKept: boolean;
   /** It was refused. */
   drop(): void;
 }
@@ -54,11 +57,12 @@ export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
     let shown = known === null ? null : await wallet.recall(known, asked, signal);
     let isFresh = false;
     let isRedrawn = false;
+    let isRenewed = false;
     for (;;) {
       const refusal: { current: Refusal | null } = { current: null };
       const isRefused = (head: ReplyHead): boolean =>
         head.url.origin === request.firstUrl.origin &&
-        (head.status === 401 || (shown !== null && !isRedrawn && isStaleToken(head)));
+        (head.status === 401 || (shown?.isKept === true && !isRedrawn && isStaleToken(head)));
       const { authorization } = shown ?? { authorization: null };
       const head = await attempt(dispatch, request, { authorization, isRefused, receive, signal, refusal });
       if (refusal.current === null) return head;
@@ -78,7 +82,9 @@ export function withAuth(dispatch: Dispatch, options: AuthOptions): Dispatch {
       if (shown.authorization === before?.authorization) {
         throw refusedError(statusError(head, refusal.current.body, asked, timing.now()), shown.found);
       }
-      isFresh = true;
+      // Another repository's token may answer the challenge, when their scopes are one; it is no fresh one.
+      isFresh = isRenewed || !shown.isKept;
+      isRenewed = true;
     }
   };
 }
@@ -111,16 +117,24 @@ async function attempt(dispatch: Dispatch, request: HttpRequest, run: Attempt): 
   const { authorization } = run;
   const body = collectErrorBody();
   let isRefused = false;
+  /** Takes the body of an error when it is complete. */
+  const told: { by: BodySink | null } = { by: null };
   const headers = authorization === null ? request.headers : { ...request.headers, authorization };
   const head = await dispatch(
     { ...request, headers },
     (reply) => {
       isRefused = run.isRefused(reply);
-      return isRefused ? body.sink : run.receive(reply);
+      if (isRefused) return body.sink;
+      const sink = run.receive(reply);
+      if (authorization === null || reply.status < 400) return sink;
+      told.by = sink;
+      return body.sink;
     },
     run.signal,
   );
-  run.refusal.current = isRefused ? { head, body: body.bytes() } : null;
+  const said = authorization === null ? body.bytes() : withoutSecrets(body.bytes(), authorization);
+  told.by?.(said);
+  run.refusal.current = isRefused ? { head, body: said } : null;
   return head;
 }
 
@@ -192,15 +206,19 @@ interface Answering {
 async function answer(demand: Demand, found: FoundCredential, { asked, options, signal }: Answering): Promise<Shown> {
   const { credential } = found;
   if (demand.kind === 'basic') {
-    return { authorization: basicAnswer(credential, asked), found, drop: () => undefined };
+    return { authorization: basicAnswer(credential, asked), found, isKept: false, drop: () => undefined };
   }
   if (credential?.kind === 'registry-token') {
-    return { authorization: `Bearer ${credential.token}`, found, drop: () => undefined };
+    return { authorization: `Bearer ${credential.token}`, found, isKept: false, drop: () => undefined };
   }
   const key = { ...demand, identity: identityOf(credential) };
-  const ask = (flight: AbortSignal): ReturnType<typeof requestToken> => renewToken(demand, credential, options, flight);
+  let isKept = true;
+  const ask = (flight: AbortSignal): ReturnType<typeof requestToken> => {
+    isKept = false;
+    return renewToken(demand, credential, options, flight);
+  };
   const token = await options.tokens.find(key, ask, signal);
-  return { authorization: `Bearer ${token}`, found, drop: () => options.tokens.drop(key, token) };
+  return { authorization: `Bearer ${token}`, found, isKept, drop: () => options.tokens.drop(key, token) };
 }
 
 /** @throws SluiceError AUTH_REQUIRED, AUTH_UNSUPPORTED */

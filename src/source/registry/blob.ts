@@ -104,6 +104,10 @@ class RegistryBlobReader implements BlobReader {
     return this.#blob.patience.round;
   }
 
+  host(): string {
+    return this.#options.asked.host;
+  }
+
   async close(): Promise<void> {
     const reason = new SluiceError('ABORTED', 'the blob was closed');
     this.#closing.abort(reason);

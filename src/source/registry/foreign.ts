@@ -59,6 +59,7 @@ export function openFirstOf(places: readonly (() => BlobReader)[]): BlobReader {
       }
     },
     setbacks: () => opened.reduce((sum, reader) => sum + (reader.setbacks?.() ?? 0), 0),
+    host: () => readerAt(current).host?.(),
     close: async () => {
       await Promise.all(opened.map((reader) => reader.close()));
     },

@@ -83,7 +83,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
       let opened = 0;
       const urls = [blobUrl(endpoint, descriptor.digest), ...foreignUrls(descriptor, options.foreignLayers)];
       const openReader = (isBulk: () => boolean): BlobReader => {
-        // A second reader is the second go at a blob whose digest was wrong: whole, and as it is (R96).
+        // A second reader is the second go at a blob whose digest was wrong: whole, as it is, over a new connection (R96).
         const reading = { options, order: { isBulk, image, sizeBytes: descriptor.size }, isWholeAtOnce: opened++ > 0 };
         const reader = openFirstOf(urls.map((url) => () => openReaderOf(repository, descriptor, { ...reading, url })));
         readers.add(reader);
@@ -130,7 +130,7 @@ function openReaderOf(
       host,
       guard: isForeign ? 'public' : 'any',
       order,
-      isOnNewConnection: () => pace.isSlow,
+      isOnNewConnection: () => isWholeAtOnce || pace.isSlow,
     }),
     spillDirectory: options.spillDirectory,
     timing,

@@ -1,3 +1,4 @@
+import { redact } from '../../errors.js';
 import type { RegistryReference } from '../../oci/reference.js';
 import { withAuth } from './auth.js';
 import type { Credentials, CredentialsFunction } from './credentials/credential.js';
@@ -56,7 +57,9 @@ export function createRepository(
     tls.authorities.certificates.length > 0 || isNamedHost(host, tls.skipVerify);
   const endpoint = chooseEndpoint(reference, { plainHttp, hasTls });
   const { name, repository } = endpoint;
-  const notice = (level: 'debug' | 'info' | 'warn', message: string): void => options.notice(level, message, name);
+  // Some texts are the registry's own (R35).
+  const notice = (level: 'debug' | 'info' | 'warn', message: string): void =>
+    options.notice(level, redact(message), name);
   noteUnverified(endpoint, tls, notice);
   const headers = { 'user-agent': USER_AGENT, 'accept-encoding': 'identity' };
   const bare = withNotices(withTls(client.dispatch, tls), notice);

@@ -97,8 +97,10 @@ async function readToken(
     signal,
   );
   if (head.status === 200) return parseToken(body.bytes());
-  const { options } = asking;
-  throw tokenRefusal(statusError(head, body.bytes(), options.asked('token'), options.timing.now()), asking.user);
+  const { options, user } = asking;
+  // A token server may repeat what it was shown, in whatever form (R35).
+  const told = user === null ? body.bytes() : Buffer.alloc(0);
+  throw tokenRefusal(statusError(head, told, options.asked('token'), options.timing.now()), user);
 }
 
 /** A token server that refuses an anonymous request says what the registry would (R25). */

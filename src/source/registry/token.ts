@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { SluiceError } from '../../errors.js';
-import { abortError, onAbort, orAborted } from '../abort.js';
 import { parseJson } from './body.js';
+import { type Flight, joinFlight } from './join-flight.js';
 import type { Timing } from './timing.js';
 
 /** What a token is for; two equal ones share it (R20). */
@@ -38,12 +38,6 @@ const DEFAULT_SECONDS = 60;
 const LONGEST_SECONDS = 30 * 24 * 3600;
 const MOST_TOKENS = 1000;
 
-interface Flight {
-  readonly promise: Promise<string>;
-  readonly controller: AbortController;
-  waiters: number;
-}
-
 interface Kept {
   readonly value: string;
   readonly renewAt: number;
@@ -51,9 +45,9 @@ interface Kept {
 
 export function createTokenCache(timing: Timing): TokenCache {
   const kept = new Map<string, Kept>();
-  const flights = new Map<string, Flight>();
+  const flights = new Map<string, Flight<string>>();
 
-  const start = (key: string, request: (signal: AbortSignal) => Promise<Token>): Flight => {
+  const start = (key: string, request: (signal: AbortSignal) => Promise<Token>): Flight<string> => {
     const controller = new AbortController();
     const promise = request(controller.signal).then((token) => {
       // A token in its last tenth is renewed before use (R21).
@@ -61,7 +55,7 @@ export function createTokenCache(timing: Timing): TokenCache {
       prune(kept, timing.monotonic());
       return token.value;
     });
-    const flight: Flight = { promise, controller, waiters: 0 };
+    const flight: Flight<string> = { promise, controller, waiters: 0 };
     flights.set(key, flight);
     const land = (): void => {
       if (flights.get(key) === flight) flights.delete(key);
@@ -77,28 +71,13 @@ export function createTokenCache(timing: Timing): TokenCache {
       if (found !== undefined && timing.monotonic() < found.renewAt) return found.value;
       kept.delete(key);
       const flight = flights.get(key) ?? start(key, request);
-      return join(flight, signal, () => flights.delete(key));
+      return joinFlight(flight, signal, () => flights.delete(key));
     },
     drop: (tokenKey, value) => {
       const key = textOf(tokenKey);
       if (kept.get(key)?.value === value) kept.delete(key);
     },
   };
-}
-
-/** Waits with the others; the last one to leave ends the request. */
-async function join(flight: Flight, signal: AbortSignal, forget: () => void): Promise<string> {
-  flight.waiters++;
-  const release = onAbort(signal, () => {
-    if (--flight.waiters > 0) return;
-    forget();
-    flight.controller.abort(abortError(signal));
-  });
-  try {
-    return await orAborted(flight.promise, signal);
-  } finally {
-    release();
-  }
 }
 
 const replySchema = z.object({

@@ -512,6 +512,7 @@ const CAPS = [
 for (const [asked, option] of CAPS) {
   for (const [what, action] of [
     ['with a length', null],
+    ['whose body does not come', { kind: 'stall', atByte: 0 }],
     ['in chunks', { kind: 'framing', framing: 'chunked' }],
     ['that never ends', { kind: 'endless' }],
   ] as const) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { digestOf } from '../../../src/oci/digest.js';
 import { parseReference } from '../../../src/oci/reference.js';
@@ -15,6 +15,7 @@ import {
   layer,
   type RedirectStatus,
   startRegistry,
+  type TestRegistry,
 } from '../../../src/testing/index.js';
 import { needs } from '../../helpers/needs.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
@@ -137,6 +138,62 @@ test('registry R74 metadata uses two connections to a host, blobs six', async (t
   release();
   await Promise.all([...reads, ...tops]);
   assert.deepEqual([registry.requestsOf('manifest').length, registry.requestsOf('blob').length], [5, 9]);
+});
+
+/** Registries whose every blob is held back, with nine blobs each that are asked for at once. */
+async function askForNine(
+  t: TestContext,
+  registries: readonly TestRegistry[],
+): Promise<{ readonly reads: Promise<Buffer>[] }> {
+  const blobs = Array.from({ length: 9 }, (_, index) => testBytes(100, index + 1));
+  const { client } = open(t, 'registry.test/a/b:1');
+  const reads = registries.flatMap((registry) => {
+    const { source } = open(t, `${registry.host}/a/b:1`, { client });
+    return blobs.map(async (bytes) => {
+      registry.pushBlob('a/b', digestOf(bytes), bytes);
+      return readRange(await openBlob(source, bytes), 0, bytes.length);
+    });
+  });
+  return { reads };
+}
+
+test('registry R74 blobs use sixteen connections overall', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const faults = [{ match: {}, do: { kind: 'hold', until } }] as const;
+  const registries = await Promise.all([1, 2, 3].map(() => startRegistry({ faults })));
+  t.after(async () => void (await Promise.all(registries.map((registry) => registry.close()))));
+  const { reads } = await askForNine(t, registries);
+  const asked = (): number => registries.reduce((sum, registry) => sum + registry.requests.length, 0);
+  await eventually(() => asked() >= 16);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(asked(), 16);
+  release();
+  await Promise.all(reads);
+  assert.equal(asked(), 27);
+});
+
+test('registry R74 the host that was asked first counts, not where it redirects to', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using store = await startRegistry({ faults: [{ match: {}, do: { kind: 'hold', until } }] });
+  const location = `${store.url}{path}`;
+  const faults = [{ match: { kind: 'blob' }, do: { kind: 'redirect', location } }] as const;
+  const registries = await Promise.all([1, 2].map(() => startRegistry({ faults })));
+  t.after(async () => void (await Promise.all(registries.map((registry) => registry.close()))));
+  const { reads } = await askForNine(t, registries);
+  for (const bytes of Array.from({ length: 9 }, (_, index) => testBytes(100, index + 1))) {
+    store.pushBlob('a/b', digestOf(bytes), bytes);
+  }
+  await eventually(() => store.requests.length >= 12);
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(store.requests.length, 12);
+  release();
+  await Promise.all(reads);
 });
 
 test('registry R75 an interactive pull’s manifest and blobs go before those of bulk imports', async (t) => {
@@ -342,6 +399,52 @@ test('registry R54 addresses that are all refused are asked for three times more
   const { source } = open(t, `${registry.host}/a/b:1`);
   await assert.rejects(readRange(await openBlob(source, bytes), 0, 1000), { code: 'ACCESS_DENIED' });
   assert.equal(registry.requestsOf('target').length, 4);
+});
+
+for (const status of [400, 401, 403, 404, 410]) {
+  test(`registry R54 R33 a target that answers ${status} is forgotten, and shown no login`, async (t) => {
+    const bytes = testBytes(1000);
+    const basic = { 'www-authenticate': 'Basic realm="x"' };
+    let served = 0;
+    const client = fakeClient(({ url, headers }): CannedReply => {
+      if (url.host === 'cdn.test') return served++ === 0 ? { status, headers: basic } : { body: bytes };
+      if (headers['authorization'] === undefined) return { status: 401, headers: basic };
+      return { status: 307, headers: { location: `https://cdn.test/${served}` } };
+    });
+    const credentials = { username: 'u', password: 'p' };
+    const { source, timing } = open(t, 'registry.test/a/b:1', { client, credentials });
+    assert.ok((await readRange(await openBlob(source, bytes), 0, bytes.length)).equals(bytes));
+    assert.deepEqual(
+      client.requests.map(({ url, headers }) => [url.host, headers['authorization'] !== undefined]),
+      [
+        ['registry.test', false],
+        ['registry.test', true],
+        ['cdn.test', false],
+        ['registry.test', true],
+        ['cdn.test', false],
+      ],
+    );
+    assert.deepEqual(timing.sleeps, []);
+  });
+}
+
+test('registry R54 refusals count between gains alone', async (t) => {
+  const bytes = testBytes(8 * MIB);
+  let asked = 0;
+  const client = fakeClient(({ url, headers }): CannedReply => {
+    if (url.host !== 'cdn.test') return { status: 307, headers: { location: `https://cdn.test/${asked}` } };
+    if (asked++ % 2 === 0) return { status: 403 };
+    const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(headers['range'] ?? '') ?? assert.fail('no range');
+    const range = `bytes ${start}-${last}/${bytes.length}`;
+    return { status: 206, headers: { 'content-range': range }, body: bytes.subarray(Number(start), Number(last) + 1) };
+  });
+  const { source } = open(t, 'registry.test/a/b:1', { client });
+  const reader = await openBlob(source, bytes);
+  for (let at = 0; at < 8; at++) {
+    const part = await readRange(reader, at * MIB, (at + 1) * MIB);
+    assert.ok(part.equals(bytes.subarray(at * MIB, (at + 1) * MIB)));
+  }
+  assert.equal(asked, 16);
 });
 
 function chain(hops: number, status: RedirectStatus): { match: { kind: 'manifest' }; do: FaultAction } {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestOf } from '../../../src/oci/digest.js';
 import type { Credential } from '../../../src/source/registry/credentials/credential.js';
 import { findCredential, type CredentialPlaces } from '../../../src/source/registry/credentials/find-credential.js';
+import { forgetCredential, keepCredential } from '../../../src/source/registry/credentials/keep-credential.js';
 import { createHelperMemory } from '../../../src/source/registry/credentials/helper-memory.js';
 import { containersAuthPaths } from '../../../src/source/registry/credentials/places.js';
 import { buildImage, file, layer, startRegistry } from '../../../src/testing/index.js';
-import { fakeTiming, never, open, openBlob, readRange } from '../../source/registry/setup.js';
+import { eventually, fakeTiming, never, open, openBlob, readRange } from '../../source/registry/setup.js';
 import { isolateEnvironment } from '../../helpers/temporary.js';
 
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
@@ -42,7 +43,7 @@ function openMachine(t: TestContext): Machine {
     },
     addHelper: (name, script) => {
       const path = join(bin, `docker-credential-${name}`);
-      writeFileSync(path, `#!/bin/sh\nread server\necho "${name} $1 $server" >> ${log}\n${script}\n`);
+      writeFileSync(path, `#!/bin/sh\nread server || exit 9\necho "${name} $1 $server" >> ${log}\n${script}\n`);
       chmodSync(path, 0o755);
     },
     calls: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
@@ -316,6 +317,12 @@ const FAILING: readonly (readonly [what: string, name: string, script: string | 
   ['answers no JSON', 'h', 'echo sentinel', /^docker-credential-h answers with no user and secret$/],
   ['answers with no secret', 'h', `echo '{"Username":"sentinel"}'`, /^docker-credential-h answers with no user/],
   [
+    'answers with a user alone',
+    'h',
+    `echo '{"Username":"sentinel","Secret":""}'`,
+    /^docker-credential-h answers with no user/,
+  ],
+  [
     'never stops to answer',
     'h',
     'while :; do echo sentinel; done',
@@ -338,12 +345,17 @@ for (const [what, name, script, problem] of FAILING) {
   });
 }
 
-test('registry R32 a helper that knows nothing of the host is no problem', async (t) => {
-  const machine = openMachine(t);
-  machine.addHelper('h', 'echo "credentials not found in native keychain"; exit 1');
-  machine.write('.docker/config.json', { credsStore: 'h' });
-  assert.deepEqual(await finder(t)(), { credential: null, problems: [] });
-});
+for (const script of [
+  'echo "credentials not found in native keychain"; exit 1',
+  `echo '{"ServerURL":"x","Username":"","Secret":""}'`,
+]) {
+  test(`registry R32 a helper that knows nothing of the host is no problem: ${script}`, async (t) => {
+    const machine = openMachine(t);
+    machine.addHelper('h', script);
+    machine.write('.docker/config.json', { credsStore: 'h' });
+    assert.deepEqual(await finder(t)(), { credential: null, problems: [] });
+  });
+}
 
 for (const auth of [
   { kind: 'token', credentials: { username: 'u', password: 'p' } },
@@ -366,18 +378,51 @@ for (const auth of [
   });
 }
 
-test('registry R77 a signal ends the wait for a helper', async (t) => {
+test('registry R77 a signal ends the wait for a helper, and the last one the helper', async (t) => {
   const machine = openMachine(t);
-  machine.addHelper('h', 'exec sleep 100');
+  machine.addHelper('h', `echo $$ > ${machine.home}/pid; exec sleep 100`);
   machine.write('.docker/config.json', { credsStore: 'h' });
   const helpers = createHelperMemory(fakeTiming());
   t.after(() => helpers.close());
-  const controller = new AbortController();
-  const query = { host: 'host.test', repository: 'a', isFresh: false, signal: controller.signal };
-  const finding = assert.rejects(findCredential({ given: undefined, helpers }, query), { code: 'ABORTED' });
-  setImmediate(() => controller.abort());
-  await finding;
+  const controllers = [new AbortController(), new AbortController()];
+  const findings = controllers.map(({ signal }) =>
+    assert.rejects(
+      findCredential({ given: undefined, helpers }, { host: 'host.test', repository: 'a', isFresh: false, signal }),
+      { code: 'ABORTED' },
+    ),
+  );
+  const pid = (): number => Number(existsSync(`${machine.home}/pid`) && readFileSync(`${machine.home}/pid`, 'utf8'));
+  await eventually(() => pid() > 0);
+  controllers[0]!.abort();
+  await findings[0];
+  assert.ok(isRunning(pid()));
+  controllers[1]!.abort();
+  await findings[1];
+  await eventually(() => !isRunning(pid()));
+  assert.equal(machine.calls().length, 1);
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+for (const [form, server] of [
+  ['docker', 'https://index.docker.io/v1/'],
+  ['containers', 'docker.io'],
+] as const) {
+  test(`registry R34 R27 a login of the Hub is kept and forgotten as ${form} calls it: ${server}`, async (t) => {
+    const path = join(openMachine(t).home, 'file.json');
+    const keeping = { path, host: 'docker.io', form, signal: never };
+    await keepCredential(keeping, { username: 'user', password: 'pw' });
+    assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { auths: { [server]: entry('user') } });
+    assert.equal(await forgetCredential(keeping), true);
+    assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), { auths: {} });
+  });
+}
 
 test('registry R33 a redirect’s target sees no credentials, and those of one host never go to another', async (t) => {
   const asked: string[] = [];

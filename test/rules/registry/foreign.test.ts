@@ -104,12 +104,21 @@ test('registry R117 R118 the addresses of an ordinary layer are not used', async
   await assert.rejects(read(t, client, layer, ['files.test']), { code: 'BLOB_UNKNOWN' });
 });
 
-for (const location of ['http://files.test/y', 'https://192.168.0.1/y', 'https://localhost/y', 'file:///etc/passwd']) {
+for (const location of [
+  'http://files.test/y',
+  'https://192.168.0.1/y',
+  'https://[fd00::1]/y',
+  'https://localhost/y',
+  'file:///etc/passwd',
+]) {
   test(`registry R117 a foreign host does not lead to ${location}`, async (t) => {
-    const client = clientWith(() => ({ status: 302, headers: { location } }));
+    const client = clientWith(({ pathname }) =>
+      pathname === '/x' ? { status: 302, headers: { location } } : { body: bytes },
+    );
     await assert.rejects(read(t, client, layerAt('https://files.test/x'), ['files.test']), {
       code: 'REDIRECT_REFUSED',
     });
+    assert.equal(client.requests.at(-1)?.url.href, 'https://files.test/x');
   });
 }
 

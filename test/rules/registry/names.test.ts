@@ -7,7 +7,7 @@ import { parseReference } from '../../../src/oci/reference.js';
 import { chooseEndpoint } from '../../../src/source/registry/hosts.js';
 import { blobUrl, manifestUrl } from '../../../src/source/registry/urls.js';
 import { buildImage, file, layer, startRegistry } from '../../../src/testing/index.js';
-import { fakeClient, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
+import { fakeClient, fakeTiming, never, open, openBlob, readRange, testBytes } from '../../source/registry/setup.js';
 
 const ACCEPT =
   'application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, ' +
@@ -52,6 +52,21 @@ for (const [reference, path, level] of STAND_INS) {
     assert.match(notices[0]?.message ?? '', /sandboxes\.io.*docker\.io/);
   });
 }
+
+test('registry R2 sandboxes.io is asked with what there is for docker.io', async (t) => {
+  const asked: string[] = [];
+  const client = fakeClient(({ headers }) =>
+    headers['authorization'] === undefined
+      ? { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
+      : { body: '{}' },
+  );
+  const credentials = (host: string): { username: string; password: string } => {
+    asked.push(host);
+    return { username: 'u', password: 'p' };
+  };
+  await open(t, 'sandboxes.io/org/app', { client, credentials }).source.readTop(never);
+  assert.deepEqual(asked, ['docker.io']);
+});
 
 const HOSTS = [
   ['registry.corp', 'https://registry.corp'],
@@ -205,6 +220,30 @@ for (const value of [null, 'sha256:short', 'nothing of the kind']) {
   });
 }
 
+test('registry R94 a malformed Docker-Content-Digest is worth a warning, and nothing else', async (t) => {
+  const headers = { 'docker-content-digest': 'sha256:short\u001b' };
+  const client = fakeClient(() => ({ body: '{}', headers }));
+  const { source, notices } = open(t, 'registry.test/a/b:1', { client });
+  const { expected } = await source.readTop(never);
+  assert.equal(expected, undefined);
+  assert.deepEqual(
+    notices.map(({ level, message }) => [level, message]),
+    [['warn', 'the registry sends a malformed Docker-Content-Digest: sha256:short']],
+  );
+});
+
+test('registry R9 R66 a HEAD that may pass is tried again, and one that stays so is an error', async (t) => {
+  let left = 1;
+  const headers = { 'docker-content-digest': image.digest };
+  const timing = fakeTiming();
+  const client = fakeClient(() => (left-- > 0 ? { status: 503 } : { headers }), timing);
+  const { source } = open(t, 'registry.test/a/b:1', { client, timing });
+  assert.equal(await source.peekDigest(never), image.digest);
+  assert.equal(timing.sleeps.length, 1);
+  left = Number.POSITIVE_INFINITY;
+  await assert.rejects(source.peekDigest(never), { code: 'SERVER_ERROR' });
+});
+
 test('registry R9 a HEAD that nobody answers is an error, and no answer', async (t) => {
   const registry = await startRegistry();
   const { source } = open(t, registry.push('a/b', '1', image));
@@ -276,9 +315,23 @@ test('registry R12 an error body that never ends is read to its cap', async (t) 
   const { source } = open(t, registry.push('a/b', '1', image));
   await assert.rejects(source.readTop(never), ({ code, message }) => {
     assert.equal(code, 'MANIFEST_UNKNOWN');
-    assert.match(message, /x{300}$/);
+    assert.match(message, / x{300}$/);
     return true;
   });
+});
+
+test('registry R12 R98 of an error body 64 KiB are read', async (t) => {
+  const read = async (length: number): Promise<string | undefined> => {
+    const [start, end] = ['{"errors":[{"code":"TEAPOT","message":"', '"}]}'];
+    const body = start + 'x'.repeat(length - start.length - end.length) + end;
+    const { source } = open(t, 'registry.test/a/b:1', { client: fakeClient(() => ({ status: 418, body })) });
+    return source.readTop(never).then(
+      () => assert.fail('an error'),
+      ({ detail }) => detail.registryCode,
+    );
+  };
+  assert.equal(await read(64 * 1024), 'TEAPOT');
+  assert.equal(await read(64 * 1024 + 1), undefined);
 });
 
 test('registry R12 the status decides, whatever the body says', async (t) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { SluiceError } from '../../../src/errors.js';
 import { digestOf } from '../../../src/oci/digest.js';
 import { buildImage, type Fault, type FaultAction, file, layer, startRegistry } from '../../../src/testing/index.js';
 import { parseRetryAfter } from '../../../src/source/registry/status.js';
+import { openLab } from '../../helpers/sluice.js';
 import {
   eventually,
   fakeClient,
@@ -19,6 +21,8 @@ import {
 const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
 const MIB = 1024 * 1024;
 const TIMEOUTS = { connectMs: 10_000, headersMs: 500, idleMs: 500 };
+/** Nothing ends before the test. */
+const PATIENT = { connectMs: 600_000, headersMs: 600_000, idleMs: 600_000 };
 
 function onManifest(action: FaultAction, nth?: Fault['nth']): Fault {
   return { match: { kind: 'manifest' }, ...(nth !== undefined && { nth }), do: action };
@@ -241,6 +245,16 @@ for (const status of [429, 503] as const) {
   });
 }
 
+test('registry R69 a Retry-After counts with 429 and 503 alone', async (t) => {
+  const timing = fakeTiming(() => 0.5);
+  const client = fakeClient(() => ({ status: 500, headers: { 'retry-after': '100' } }), timing);
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client, timing }).source.readTop(never), ({ detail }) => {
+    assert.equal(detail.retryAt, undefined);
+    return true;
+  });
+  assert.deepEqual(timing.sleeps, [125, 250, 500, 1000]);
+});
+
 test('registry R69 a Retry-After beyond all time is no crash', async (t) => {
   const client = fakeClient(() => ({ status: 429, headers: { 'retry-after': '9999999999' } }));
   await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), { code: 'RATE_LIMITED' });
@@ -275,6 +289,30 @@ test('registry R70 a 429 stops all requests to the host until the wait is over, 
   asleep.wake();
   await Promise.all([reading, top]);
   assert.deepEqual(registry.requests.map(({ kind }) => kind).toSorted(), ['blob', 'blob', 'manifest']);
+});
+
+test('registry R70 who waits for a place while the host begins to ask for patience waits on', async (t) => {
+  let release = (): void => undefined;
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using registry = await startRegistry({
+    faults: [
+      { match: {}, nth: [1, 2], do: { kind: 'hold', until } },
+      { match: {}, nth: 1, do: { kind: 'busy', status: 429, retryAfter: 20 } },
+    ],
+  });
+  const { source, timing } = open(t, registry.push('a/b', '1', image));
+  const asleep = holdSleeps(timing);
+  const tops = [1, 2, 3].map(() => source.readTop(never));
+  await eventually(() => registry.requests.length === 2);
+  release();
+  await eventually(() => asleep.waiting.length === 2);
+  assert.equal(registry.requests.length, 2);
+  timing.time += 21_000;
+  asleep.wake();
+  await Promise.all(tops);
+  assert.equal(registry.requests.length, 4);
 });
 
 test('registry R70 why a pull stands still is said once', async (t) => {
@@ -344,6 +382,23 @@ test('registry R71 a blob that gains too little between five breaks is given up'
   assert.equal(timing.sleeps.length, 4);
 });
 
+for (const [gained, isGivenUp] of [
+  [13_107, true],
+  [13_108, false],
+] as const) {
+  test(`registry R71 five times ${gained} bytes are ${isGivenUp ? 'too little' : 'progress'}`, async (t) => {
+    const bytes = testBytes(100_000);
+    await using registry = await startRegistry({
+      faults: [{ match: { kind: 'blob' }, do: { kind: 'cut', atByte: gained, by: 'fin' } }],
+    });
+    registry.pushBlob('a/b', digestOf(bytes), bytes);
+    const { source } = open(t, `${registry.host}/a/b:1`);
+    const reading = readRange(await openBlob(source, bytes), 0, bytes.length);
+    if (isGivenUp) await assert.rejects(reading, { code: 'BLOB_INCOMPLETE' });
+    else assert.ok((await reading).equals(bytes));
+  });
+}
+
 test('registry R71 ranges that fail at once are one failure', async (t) => {
   const bytes = testBytes(8 * MIB);
   await using registry = await startRegistry();
@@ -368,14 +423,31 @@ test('registry R71 ranges that fail at once are one failure', async (t) => {
 
 // R72
 
-test('registry R72 headers that do not come, and a body that stands still, end the try', async (t) => {
-  for (const action of [{ kind: 'hold' }, { kind: 'stall', atByte: 10 }] as const) {
+for (const [what, action, timer] of [
+  ['headers that do not come', { kind: 'hold' }, { headersMs: 500 }],
+  ['a body that stands still', { kind: 'stall', atByte: 10 }, { idleMs: 500 }],
+] as const) {
+  test(`registry R72 ${what} end the try, by a timer of their own`, async (t) => {
     await using registry = await startRegistry({ faults: [onManifest(action, 1)] });
-    const { source, timing } = open(t, registry.push('a/b', '1', image), { timeouts: TIMEOUTS });
+    const { source, timing } = open(t, registry.push('a/b', '1', image), { timeouts: { ...PATIENT, ...timer } });
     await source.readTop(never);
     assert.equal(timing.sleeps.length, 1);
     assert.equal(registry.requests.length, 2);
-  }
+  });
+}
+
+test('registry R72 a connection that nobody completes is given up by a timer of its own', async (t) => {
+  const host = await rawServer(t, () => undefined);
+  const { client } = open(t, `${host}/a/b:1`, { timeouts: { ...PATIENT, connectMs: 500 } });
+  const url = new URL(`https://${host}/v2/`);
+  const request = { method: 'GET', url, firstUrl: url, headers: {}, wanted: 'manifest', host, guard: 'any' } as const;
+  await assert.rejects(
+    client.dispatch(request, () => () => undefined, never),
+    ({ code, detail }) => {
+      assert.deepEqual([code, detail.errno], ['REGISTRY_UNREACHABLE', 'UND_ERR_CONNECT_TIMEOUT']);
+      return true;
+    },
+  );
 });
 
 // R73
@@ -478,6 +550,22 @@ for (const [what, action] of [
     assert.deepEqual(timing.sleeps, []);
     await assert.rejects(source.readTop(controller.signal), { code: 'ABORTED' });
     assert.equal(registry.requests.length, 1);
+  });
+}
+
+for (const [what, match, action] of [
+  ['a manifest', { kind: 'manifest' }, { kind: 'hold' }],
+  ['a layer', { kind: 'blob' }, { kind: 'stall', atByte: 10 }],
+  ['a wait', { kind: 'manifest' }, { kind: 'busy', status: 503, retryAfter: 200 }],
+] as const) {
+  test(`registry R77 a deadline ends a pull that waits for ${what}, and is named`, async (t) => {
+    const lab = await openLab(t, { registry: { faults: [{ match, do: action }] } });
+    const reference = lab.registry.push('a/b', '1', image);
+    await assert.rejects(lab.pull(reference, { signal: AbortSignal.timeout(500), platform: 'any' }), (error) => {
+      assert.ok(error instanceof SluiceError);
+      assert.deepEqual([error.code, error.isRetryable], ['DEADLINE', true]);
+      return true;
+    });
   });
 }
 

@@ -47,6 +47,14 @@ const FAULTS: readonly (readonly [what: string, fault: Fault])[] = [
     'a challenge with secrets',
     { match: { kind: 'manifest' }, do: { kind: 'refuse', status: 401, challenge: `Bearer realm="${secretUrl}"` } },
   ],
+  [
+    'a warning',
+    { match: { kind: 'manifest' }, do: { kind: 'headers', headers: { warning: `299 - "see ${secretUrl}"` } } },
+  ],
+  [
+    'a wrong Docker-Content-Digest',
+    { match: { kind: 'manifest' }, do: { kind: 'headers', headers: { 'docker-content-digest': secretUrl } } },
+  ],
   ['a reset', { match: BLOB, do: { kind: 'reply', status: 404, body: `Authorization: Bearer ${SECRET}` } }],
 ];
 

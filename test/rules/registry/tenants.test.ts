@@ -129,6 +129,18 @@ for (const option of ['maxCompressedBytes', 'maxEntries', 'maxUnpackedBytes'] as
   });
 }
 
+test('registry R119 a call with a smaller budget flies alone, and layers come once all the same', async (t) => {
+  const lab = await openLab(t);
+  const reference = lab.registry.push('a/b', '1', image);
+  const [large, small] = await Promise.all([
+    lab.pull(reference),
+    lab.pull(reference, { budget: { maxEntries: 1000 } }),
+  ]);
+  assert.deepEqual(small.layers, large.layers);
+  assert.equal(manifests(lab).length, 2);
+  assert.equal(lab.registry.requestsOf('blob').length, image.layers.length);
+});
+
 /** Two pulls that share a layer, of which the first one's is under way. */
 async function shareLayer(t: TestContext, first: PullOptions = {}): Promise<{ lab: Lab; pulls: Promise<unknown>[] }> {
   const one = buildImage({ layers: [{ tar: layer(file('a', 'x'.repeat(100_000))), compression: 'none' }], platform });

@@ -390,6 +390,27 @@ test('registry R22 credentials that changed in the middle of a pull are found an
   await source.readTop(never);
 });
 
+for (const [passwords, outcome, asked] of [
+  [['old', 'new'], null, 2],
+  [['old', 'old'], 'AUTH_FAILED', 1],
+] as const) {
+  test(`registry R31 R22 credentials that a token server refuses are looked for once more: ${passwords.join(', ')}`, async (t) => {
+    const { client, tokenRequests } = tokenServer({
+      token: () =>
+        tokenRequests().at(-1)?.headers['authorization'] === `Basic ${btoa('u:new')}`
+          ? { body: '{"token":"t"}' }
+          : { status: 401 },
+    });
+    const left: string[] = [...passwords];
+    const credentials = (): { username: string; password: string } => ({ username: 'u', password: left.shift() ?? '' });
+    const reading = open(t, 'registry.test/a/b:1', { client, credentials }).source.readTop(never);
+    if (outcome === null) await reading;
+    else await assert.rejects(reading, { code: outcome });
+    assert.equal(tokenRequests().length, asked);
+    assert.deepEqual(left, []);
+  });
+}
+
 test('registry R22 the new challenge counts, not the old one', async (t) => {
   let round = 0;
   const { client, tokenRequests } = tokenServer({
@@ -441,6 +462,47 @@ for (const status of [400, 403] as const) {
   });
 }
 
+for (const status of [401, 400, 403] as const) {
+  test(`registry R22 R23 R20 a token that another repository drew, answered with ${status}, is renewed`, async (t) => {
+    const challenge = 'Bearer realm="https://auth.test/token",scope="aws"';
+    let issued = 0;
+    let newest = 1;
+    const client = fakeClient((request) => {
+      if (request.wanted === 'token') return { body: `{"token":"t${++issued}"}` };
+      const reply = answerTo(request, challenge, `t${newest}`);
+      return reply.status === 401 && request.headers['authorization'] !== undefined && status !== 401
+        ? { status }
+        : reply;
+    });
+    await open(t, 'registry.test/a/b:1', { client }).source.readTop(never);
+    newest = 2;
+    await open(t, 'registry.test/c/d:1', { client }).source.readTop(never);
+    assert.equal(issued, 2);
+  });
+}
+
+for (const status of [400, 403] as const) {
+  for (const [what, challenge, asked] of [
+    ['a token that was just made', 'Bearer realm="https://auth.test/token"', ['manifest', 'token', 'manifest']],
+    ['a password', 'Basic realm="x"', ['manifest', 'manifest']],
+  ] as const) {
+    test(`registry R23 a ${status} to ${what} is final`, async (t) => {
+      const client = fakeClient(({ wanted, headers }) => {
+        if (wanted === 'token') return { body: '{"token":"t"}' };
+        return headers['authorization'] === undefined
+          ? { status: 401, headers: { 'www-authenticate': challenge } }
+          : { status };
+      });
+      const { source } = open(t, 'registry.test/a/b:1', { client, credentials: { username: 'u', password: 'p' } });
+      await assert.rejects(source.readTop(never), { code: status === 400 ? 'PROTOCOL_ERROR' : 'ACCESS_DENIED' });
+      assert.deepEqual(
+        client.requests.map(({ wanted }) => wanted),
+        asked,
+      );
+    });
+  }
+}
+
 for (const realm of ['http://auth.test/token', 'https://169.254.169.254/token', 'https://localhost/token']) {
   test(`registry R24 a realm that may not be asked is not: ${realm}`, async (t) => {
     const { client, tokenRequests } = tokenServer({ challenge: `Bearer realm="${realm}"` });
@@ -484,6 +546,18 @@ test('registry R24 R33 neither a password nor an identity token follows a redire
   const { source } = open(t, 'registry.test/a/b:1', { client: byPost.client, credentials: { identityToken: 'idt' } });
   await assert.rejects(source.readTop(never), { code: 'AUTH_REALM_REFUSED' });
   assert.equal(byPost.tokenRequests().length, 1);
+});
+
+test('registry R33 a token server is shown what there is for the registry that names it', async (t) => {
+  const asked: string[] = [];
+  const credentials = (host: string): { username: string; password: string } => {
+    asked.push(host);
+    return { username: 'user', password: `of ${host}` };
+  };
+  const { client, tokenRequests } = tokenServer({});
+  await open(t, 'registry.test/a/b:1', { client, credentials }).source.readTop(never);
+  assert.deepEqual(asked, ['registry.test']);
+  assert.equal(tokenRequests()[0]?.headers['authorization'], `Basic ${btoa('user:of registry.test')}`);
 });
 
 test('registry R24 a realm whose name leads to this machine is refused', async (t) => {
@@ -561,6 +635,73 @@ test('registry R35 no error of authentication shows a token or the query of a re
       .catch((e: unknown) => e);
     assert.doesNotMatch(inspect(error, { depth: 9 }), /sentinel/);
   }
+});
+
+/** Ways to repeat in an error what a request has shown. */
+const ECHOES: readonly ((secret: string, authorization: string) => string)[] = [
+  (_, authorization) => `${authorization} is no good`,
+  (_, authorization) => `${authorization.split(' ')[1]} is no good`,
+  (secret) => `${secret} is no good`,
+  (secret) => JSON.stringify({ errors: [{ code: 'DENIED', message: `${secret} is no good` }] }),
+  (secret) => `/?secret=${encodeURIComponent(secret)}&is no good`,
+  (secret) => `${new URLSearchParams({ secret }).toString()} is no good`,
+];
+
+for (const [what, secret, credentials] of [
+  ['a password', 's3ntinel:"w\u00f6rd" &c', { username: 'user', password: 's3ntinel:"w\u00f6rd" &c' }],
+  ['a registry token', 's3ntinel.token', { registryToken: 's3ntinel.token' }],
+] as const) {
+  test(`registry R35 R12 an error leaves out what the registry repeats of ${what}, and keeps the rest`, async (t) => {
+    const challenge = what === 'a password' ? 'Basic realm="x"' : 'Bearer realm="https://auth.test/token"';
+    const bytes = testBytes(10);
+    for (const echo of ECHOES) {
+      for (const status of [401, 403, 404] as const) {
+        const client = fakeClient(({ headers: { authorization } }) => ({
+          status: authorization === undefined ? 401 : status,
+          headers: { 'www-authenticate': challenge },
+          body: authorization === undefined ? '' : echo(secret, authorization),
+        }));
+        const { source } = open(t, 'registry.test/a/b:1', { client, credentials });
+        const reader = await openBlob(source, bytes);
+        for (const asked of [source.readTop(never), readRange(reader, 0, bytes.length)]) {
+          const error: unknown = await asked.catch((e: unknown) => e);
+          assert.ok(error instanceof SluiceError);
+          assert.match(error.message, /….*is no good/);
+          assert.doesNotMatch(inspect(error, { depth: 9 }), /s3ntinel|dXNlcjpzM250/);
+        }
+      }
+    }
+  });
+}
+
+for (const [what, secret, credentials] of [
+  ['a password', 's3ntinel', { username: 'user', password: 's3ntinel' }],
+  ['an identity token', 's3ntinel', { identityToken: 's3ntinel' }],
+] as const) {
+  test(`registry R35 of a token server’s error nothing is told when it was shown ${what}`, async (t) => {
+    for (const status of [400, 401, 403, 429, 500]) {
+      for (const body of [
+        `no such user: ${secret}`,
+        JSON.stringify({ errors: [{ code: secret, message: Buffer.from(secret).toString('hex') }] }),
+      ]) {
+        const { client } = tokenServer({ token: () => ({ status, body }) });
+        const error: unknown = await open(t, 'registry.test/a/b:1', { client, credentials })
+          .source.readTop(never)
+          .catch((e: unknown) => e);
+        assert.ok(error instanceof SluiceError);
+        assert.equal(error.detail.status, status);
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /s3ntinel|73336e74/);
+      }
+    }
+  });
+}
+
+test('registry R12 what a token server tells somebody without a login is told', async (t) => {
+  const { client } = tokenServer({ token: () => ({ status: 429, body: 'too many pulls' }) });
+  await assert.rejects(open(t, 'registry.test/a/b:1', { client }).source.readTop(never), {
+    code: 'RATE_LIMITED',
+    message: /too many pulls/,
+  });
 });
 
 /** What a registry answers to a request with the token, and to one without. */

@@ -46,3 +46,15 @@ test('registry R69 R70 who asks for more than 300 s stops nobody else', () => {
   rates.limit('a', timing.now() + 301_000);
   assert.equal(rates.waitMs('a'), 0);
 });
+
+test('registry R68 R70 a host that asks for patience again and again is left alone for 30 s at most', () => {
+  const timing = fakeTiming(() => 1);
+  const rates = createRates(timing);
+  const waits = Array.from({ length: 8 }, () => {
+    rates.limit('a', null);
+    const wait = rates.waitMs('a');
+    timing.time += wait;
+    return wait;
+  });
+  assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+});

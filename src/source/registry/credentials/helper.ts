@@ -25,7 +25,7 @@ const NAME = /^[A-Za-z0-9._-]+$/;
 /** The protocol's one sentence for a server that is not known. */
 const NOT_FOUND = /credentials not found/i;
 
-const answerSchema = z.object({ Username: z.string(), Secret: z.string().check(z.minLength(1)) });
+const answerSchema = z.object({ Username: z.string(), Secret: z.string() });
 
 /**
  * Asks a helper program for what it has of a server.
@@ -36,7 +36,9 @@ export async function askHelper(call: HelperCall, server: string): Promise<Helpe
   const ended = await runHelper(call, 'get', `${server}\n`);
   if (ended.problem !== null) return NOT_FOUND.test(ended.output) ? { kind: 'none' } : failed(call, ended.problem);
   const answer = answerSchema.safeParse(parseJson(ended.output)).data;
-  if (answer === undefined) return failed(call, 'answers with no user and secret');
+  // What docker-credential-pass says, with status 0, of a server that it does not know (R32).
+  if (answer?.Username === '' && answer.Secret === '') return { kind: 'none' };
+  if (answer === undefined || answer.Secret === '') return failed(call, 'answers with no user and secret');
   return { kind: 'credential', credential: passwordOrToken(answer.Username, answer.Secret) };
 }
 
