@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors.js';
-import { endsInSlash } from '../path.js';
+import { endsInSlash, entryNamed } from '../path.js';
 import { TYPE, type Entry } from './entry.js';
 import { BLOCK, formatOf, isZeroBlock, readHeader, verifyChecksum } from './header.js';
 import { malformed } from './numbers.js';
@@ -79,6 +79,8 @@ class Reader implements TarReader {
   #pax: PaxRecords | null = null;
   #longName: Uint8Array | null = null;
   #longLink: Uint8Array | null = null;
+  /** Whether `#entry.name` is that of the entry at hand. */
+  #isNamed = false;
 
   /** Stored bytes still to come, then padding. */
   #left = 0;
@@ -104,6 +106,7 @@ class Reader implements TarReader {
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) at = this.#step(bytes, at);
     this.#base += bytes.length;
+    if (this.#isNamed && this.#entry.name.bytes === bytes) this.#keepSpans();
   }
 
   end(): void {
@@ -223,6 +226,7 @@ class Reader implements TarReader {
 
   #beginEntry(block: Uint8Array, at: number, offset: number): void {
     const entry = this.#entry;
+    this.#isNamed = true;
     entry.offset = offset;
     entry.sparse = null;
     entry.xattrs = NO_XATTRS;
@@ -299,6 +303,7 @@ class Reader implements TarReader {
   }
 
   #endEntry(): void {
+    this.#isNamed = false;
     this.#handler.entryEnd();
     this.#step = this.#padding > 0 ? this.#skipPadding : this.#header;
   }
@@ -398,7 +403,7 @@ class Reader implements TarReader {
     });
   }
 
-  /** Names of an entry that is announced later than its header block are kept beyond the push. */
+  /** Names of an entry whose header block is not at hand any more are kept beyond the push. */
   #keepSpans(): void {
     for (const span of [this.#entry.name, this.#entry.link]) setSpan(span, span.bytes.slice(span.start, span.end));
   }
@@ -422,7 +427,9 @@ class Reader implements TarReader {
   }
 
   #at(error: unknown, offset: number): unknown {
-    return error instanceof SluiceError ? error.with({ offset }) : error;
+    if (!(error instanceof SluiceError)) return error;
+    const { bytes, start, end } = this.#entry.name;
+    return error.with({ ...(this.#isNamed && entryNamed(bytes.subarray(start, end))), offset });
   }
 }
 

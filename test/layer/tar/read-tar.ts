@@ -29,6 +29,8 @@ export interface Reading {
   readonly headers: number;
   /** `done`, or code, rule and offset of the refusal. */
   readonly verdict: string;
+  /** What the refusal names, in base64. */
+  readonly refused: string | undefined;
 }
 
 export interface ReadOptions {
@@ -45,6 +47,7 @@ export function readTar(
   const members: Member[] = [];
   const warnings: string[] = [];
   let headers = 0;
+  let refused: string | undefined;
   let open: { segments: { offset: number; bytes: string }[] } | null = null;
   const reader = createTarReader(
     {
@@ -69,7 +72,7 @@ export function readTar(
     },
     maxMetaBytes,
   );
-  const verdict = verdictOf(() => {
+  const read = (): void => {
     for (let at = 0, turn = 0; at < tar.length; turn++) {
       const chunk = Uint8Array.from(tar.subarray(at, at + chunks[turn % chunks.length]!));
       reader.push(chunk);
@@ -78,8 +81,16 @@ export function readTar(
     }
     reader.end();
     if (open) throw new Error('the last entry does not end');
+  };
+  const verdict = verdictOf(() => {
+    try {
+      read();
+    } catch (error) {
+      if (error instanceof SluiceError) refused = error.detail.entryBase64;
+      throw error;
+    }
   });
-  return { members, warnings, headers, verdict };
+  return { members, warnings, headers, verdict, refused };
 }
 
 /** `done`, or code, rule and offset of the typed error that the step throws; any other error goes on. */

@@ -144,7 +144,7 @@ for (const [title, options, refused] of BLOB) {
   });
 }
 
-test('extraction X1 X3 X5 X6 X7 X8 every refusal names layer, entry, its bytes, offset and rule', (t) => {
+test('extraction X1 X3 X5 X6 X7 X8 T2 T10 T12 every refusal names layer, entry, its bytes, offset and rule', (t) => {
   const name = Buffer.from('ff0a78', 'hex');
   const cases: readonly (readonly [string, string, Buffer])[] = [
     ['file hex:ff0a782f2e77682e ""', 'X5', Buffer.concat([name, Buffer.from('/.wh.')])],
@@ -154,6 +154,9 @@ test('extraction X1 X3 X5 X6 X7 X8 every refusal names layer, entry, its bytes, 
     ['file hex:ff0a78 "x" type=N', 'T15c', name],
     ['sym hex:ff0a78 -> ""', 'X3', name],
     ['file .. ""', 'X1', Buffer.from('..')],
+    ['file hex:ff0a78 "x" pax:size="-1"', 'T2', name],
+    ['file hex:ff0a78 "x" pax:SUN.holesdata=" 0 1"', 'T10', name],
+    ['file hex:ff0a78 "x" size=5000\nend 2', 'T12', name],
   ];
   for (const [text, rule, entry] of cases) {
     const { outcome } = extract(t, parseLayer(`file before "1"\n${text}`));
