@@ -81,7 +81,7 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   end(): void {
     this.#reader.end();
-    const deferred = this.#links.finish();
+    const deferred = this.#links.finish(this.#whiteouts.isLeftOut);
     this.composeRequired = deferred.size > 0;
     this.#whiteouts.finish(deferred);
     if (!this.#hasRoot) this.#tree.setRoot(ROOT_METADATA);

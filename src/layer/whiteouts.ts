@@ -13,6 +13,8 @@ export interface Whiteouts {
   add(path: Uint8Array): void;
   /** @param path cleaned path below AUFS's own bookkeeping (W7); not kept */
   addAufs(path: Uint8Array): void;
+  /** Whether a path is of that bookkeeping, and goes at the end. */
+  isLeftOut(path: Uint8Array): boolean;
   /** Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7). */
   finish(deferredLinks: ReadonlySet<string>): void;
 }
@@ -39,15 +41,22 @@ export function createWhiteouts(tree: Tree): Whiteouts {
   return {
     add: (path) => markers.add(path),
     addAufs: (path) => {
-      const slash = path.indexOf(0x2f);
-      const top = path.slice(0, slash < 0 ? path.length : slash);
+      const top = topOf(path).slice();
       aufs.set(keyOf(top), top);
     },
+    isLeftOut: (path) => aufs.has(keyOf(topOf(path))),
     finish(deferredLinks) {
-      for (const top of aufs.values()) tree.remove(top);
+      // Of a link without a target there is nothing to remove.
+      for (const top of aufs.values()) if (tree.stat(top).kind !== 0) tree.remove(top);
       for (const marker of markers.all()) fold(marker, deferredLinks);
     },
   };
+}
+
+/** The first component of a path. */
+function topOf(path: Uint8Array): Uint8Array {
+  const slash = path.indexOf(0x2f);
+  return path.subarray(0, slash < 0 ? path.length : slash);
 }
 
 /** Whether a marker is where it was put: later entries may have taken its name (W6), or led its way elsewhere. */

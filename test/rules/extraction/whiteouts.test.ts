@@ -101,6 +101,18 @@ testLayers([
     warns: 'W7*5',
   },
   {
+    title: 'W7 H6 so is a link of it into a lower layer, which then need not be asked',
+    layer: 'link .wh..wh.aufs -> usr/a\nlink .wh..wh.plnk/1 -> usr/b',
+    tree: '',
+    warns: 'W7*2',
+  },
+  {
+    title: 'W7 H6 another link to what it would have named goes on to the lower layer',
+    layer: 'link .wh..wh.plnk/1 -> usr/b\nlink b -> .wh..wh.plnk/1',
+    tree: 'deferred b -> usr/b',
+    warns: 'H6 W7',
+  },
+  {
     title: 'W7 deeper down such a name is an ordinary marker',
     layer: 'file a/.wh..wh.plnk ""',
     tree: 'implied a\nwh a/.wh.plnk',
