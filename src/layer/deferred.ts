@@ -183,7 +183,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     deferred.set(link.path, target);
     if (isLeftOut(path)) return;
     tree.noteDeferred(path, pathOf(target), link.metadata, link.entry);
-    warnings.add('H6', 'a hard link waits for a lower layer', printable(path), link.offset);
+    warnings.add('H6', 'link.deferred: a hard link waits for a lower layer', printable(path), link.offset);
   };
 
   return {

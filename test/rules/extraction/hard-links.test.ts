@@ -260,6 +260,13 @@ test('extraction H6 W7 the layer’s record says that it must be composed', (t) 
   assert.deepEqual(Object.keys(isComposed).map(composed), Object.values(isComposed));
 });
 
+test('extraction H6 the warning says link.deferred, and which link', (t) => {
+  const { outcome } = extract(t, parseLayer('file a "1"\nlink d/b -> usr/x'));
+  const warning = outcome.warnings.find(({ rule }) => rule === 'H6');
+  assert.match(warning?.message ?? '', /^link\.deferred: /);
+  assert.deepEqual(warning?.first, [{ entry: 'd/b', offset: 1024 }]);
+});
+
 test('extraction H10 one link more than an inode takes is a copy', (t) => {
   const staging = temporaryDirectory(t);
   const beside = temporaryDirectory(t);
