@@ -282,6 +282,7 @@ test('extraction H7 times follow the entry that comes last', (t) => {
 });
 
 interface Full {
+  readonly root: string;
   readonly tree: readonly string[];
   readonly copies: readonly string[];
 }
@@ -304,7 +305,7 @@ function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {})
   apply.push(parseLayer(text));
   apply.end();
   const copies = warnings.list().flatMap(({ rule, first }) => (rule === 'H10' ? first.map(({ entry }) => entry) : []));
-  return { tree: listTree(root), copies };
+  return { root, tree: listTree(root), copies };
 }
 
 test('extraction H10 links beyond what an inode takes share copies, in entry order, chains and H7 included', (t) => {
@@ -326,12 +327,15 @@ test('extraction H10 links beyond what an inode takes share copies, in entry ord
 
 test('extraction H10 forward links and links out of a directory that they replace are copies too', (t) => {
   const forward = extractFull(t, 'link b -> a\nlink c -> a\nlink d -> a\nsym a -> x');
-  assert.deepEqual(forward, {
-    tree: [ROOT, 'a sym -> x', 'b sym -> x = a', 'c sym -> x = a', 'd sym -> x'],
-    copies: ['d'],
-  });
+  assert.deepEqual(forward.tree, [ROOT, 'a sym -> x', 'b sym -> x = a', 'c sym -> x = a', 'd sym -> x']);
+  assert.deepEqual(forward.copies, ['d']);
   const { tree } = extractFull(t, 'file d/a "1"\nlink b -> d/a\nlink c -> d/a\nlink d -> d/a');
   assert.deepEqual(tree, [ROOT, `b file "1" ${F}`, `c file "1" ${F}`, `d file "1" ${F} = b`]);
+});
+
+test('extraction H4 H10 a forward link that is read again comes at its last entry’s place', (t) => {
+  const { copies } = extractFull(t, 'link b -> a\nlink c -> a\nlink d -> a\nlink b -> a\nfile a "1"');
+  assert.deepEqual(copies, ['b']);
 });
 
 test('extraction H10 H2 a copy is of the version that the link named, and no later file gets it', (t) => {
@@ -350,6 +354,34 @@ test('extraction H10 H2 a copy is of the version that the link named, and no lat
       'f file "2" = a',
       'g file "2"',
     ],
+  );
+});
+
+test('extraction H10 H7 a further copy has what link entries added to the one before', (t) => {
+  const links = ['b', 'c', 'd', 'e', 'f', 'g'].map(
+    (name) => `link ${name} -> a${name === 'e' ? ' xattr:user.k="1"' : ''}`,
+  );
+  const { root, copies } = extractFull(t, `file a "1" xattr:user.a="0"\n${links.join('\n')}`);
+  assert.deepEqual(copies, ['d', 'g']);
+  const valuesOf = (name: string): readonly (string | undefined)[] =>
+    ['user.a', 'user.k'].map((xattr) =>
+      native()
+        .xattrGet(Buffer.from(join(root, name)), Buffer.from(xattr))
+        ?.toString(),
+    );
+  assert.deepEqual(['a', 'd', 'g'].map(valuesOf), [
+    ['0', undefined],
+    ['0', '1'],
+    ['0', '1'],
+  ]);
+});
+
+test('extraction H10 E12 a copy whose name was replaced gets no more names', (t) => {
+  const links = ['b', 'c', 'd'].map((name) => `link ${name} -> a`).join('\n');
+  const { tree } = extractFull(t, `file a "1"\n${links}\nfile x ""\nfile x ""\nfile d "2"\nlink e -> a`);
+  assert.deepEqual(
+    tree.map((line) => line.replace(` ${F}`, '')),
+    [ROOT, 'a file "1"', 'b file "1" = a', 'c file "1" = a', 'd file "2"', 'e file "1"', 'x file ""'],
   );
 });
 

@@ -79,6 +79,12 @@ const MAKING: readonly LayerCase[] = [
     tree: 'file d "1"',
   },
   {
+    title: 'H1 N6 the way to a link takes the name of its target, which it is made of all the same',
+    layer: 'file a 0600 1:1 "1"\nlink z -> a\nlink a/x/b 0640 2:2 -> a',
+    tree: 'implied a\nimplied a/x\nfile a/x/b 0640 2:2 "1"\nlink z -> a/x/b',
+    warns: 'N6',
+  },
+  {
     title: 'H1 H2 the directory that a link replaces holds its target and another’s',
     layer: 'file d/a "1"\nfile d/b "2"\nlink z -> d/b\nlink d -> d/a',
     tree: 'file d "1"\nfile z "2"',
@@ -237,6 +243,7 @@ const REFUSED: readonly LayerCase[] = (
     ['H8 X6 a directory behind a symlink', 'dir d/e\nsym s -> d\nlink l -> s/e', 'H8'],
     ['H8 X6 a directory that comes later', 'link l -> d\nfile d/f "x"', 'H8'],
     ['H9 X6 itself, which does not exist', 'link l -> l', 'H9'],
+    ['H9 X6 itself, which a later entry makes', 'link l -> l\nfile l "1"', 'H9'],
     ['H9 X6 a link to itself behind a symlink', 'dir d\nsym s -> d\nlink d/l -> s/l', 'H9'],
     ['H9 X6 a ring of two', 'link a -> b\nlink b -> a', 'H9'],
     ['H9 X6 a ring that a chain leads into', 'link a -> b\nlink b -> c\nlink c -> b', 'H9'],
