@@ -43,9 +43,9 @@ export interface DeferredLinks {
   /**
    * Second pass: all that is left.
    * @param isLeftOut whether a path is removed afterwards (W7), so that no lower layer need be asked for it
-   * @returns paths of links whose target this layer does not have (H6)
+   * @returns whether a link stays whose target this layer does not have (H6)
    */
-  finish(isLeftOut: (path: Uint8Array) => boolean): ReadonlySet<string>;
+  finish(isLeftOut: (path: Uint8Array) => boolean): boolean;
 }
 
 export interface DeferredLinksOptions {
@@ -230,7 +230,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       // A link whose directory was removed would have gone with it (O3).
       for (const { path, since } of forward.values()) if (removals.hasAbove(path, since)) forward.delete(path);
       for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link, isLeftOut);
-      return new Set([...deferred.keys()].filter((path) => !isLeftOut(pathOf(path))));
+      return [...deferred.keys()].some((path) => !isLeftOut(pathOf(path)));
     },
   };
 }

@@ -15,21 +15,24 @@ export interface Whiteouts {
   addAufs(path: Uint8Array): void;
   /** Whether a path is of that bookkeeping, and goes at the end. */
   isLeftOut(path: Uint8Array): boolean;
-  /** Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7). */
-  finish(deferredLinks: ReadonlySet<string>): void;
+  /**
+   * Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7); a link into a lower layer is
+   * no name that it has.
+   */
+  finish(): void;
 }
 
 export function createWhiteouts(tree: Tree): Whiteouts {
   const markers = createPathList();
   const aufs = new Map<string, Uint8Array>();
 
-  const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>): void => {
+  const fold = (marker: Uint8Array): void => {
     const leaf = leafStart(marker, 0, marker.length);
     if (Buffer.compare(marker.subarray(leaf), OPAQUE) === 0) return;
     const hidden = Buffer.concat([marker.subarray(0, leaf), marker.subarray(leaf + MARKER_PREFIX_BYTES)]);
     if (!isStanding(tree, marker)) return;
     const found = tree.stat(hidden);
-    if (found.kind === 0 || deferredLinks.has(keyOf(found.canonical))) return;
+    if (found.kind === 0) return;
     if (found.kind === KIND.DIR) {
       const opaque = Buffer.concat([found.canonical, Buffer.from('/'), OPAQUE]);
       if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque);
@@ -45,10 +48,10 @@ export function createWhiteouts(tree: Tree): Whiteouts {
       aufs.set(keyOf(top), top);
     },
     isLeftOut: (path) => aufs.has(keyOf(topOf(path))),
-    finish(deferredLinks) {
+    finish() {
       // Of a link without a target there is nothing to remove.
       for (const top of aufs.values()) if (tree.stat(top).kind !== 0) tree.remove(top);
-      for (const marker of markers.all()) fold(marker, deferredLinks);
+      for (const marker of markers.all()) fold(marker);
     },
   };
 }

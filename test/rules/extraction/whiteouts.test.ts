@@ -81,6 +81,17 @@ testLayers([
     tree: 'dir d\nopq d\nwh d/y',
   },
   {
+    title: 'W4 W5 an opaque mark is no whiteout of ".wh..opq"',
+    layer: 'opq d\nwh d/.opq',
+    tree: 'implied d\nopq d\nwh d/.opq',
+  },
+  {
+    title: 'W4 W6 a directory that took a marker’s name is not folded, and keeps what is in it',
+    layer: 'wh x\nfile .wh.x/f "1"\nfile x "2"',
+    tree: 'implied .wh.x\nfile .wh.x/f "1"\nfile x "2"',
+    warns: 'N6 W6',
+  },
+  {
     title: 'W6 a marker’s name in a directory part is literal, with a warning',
     layer: 'file .wh.etc/f "1"\ndir a/.wh.b/c\nwh .wh.etc/x',
     tree: 'implied .wh.etc\nfile .wh.etc/f "1"\nwh .wh.etc/x\nimplied a\nimplied a/.wh.b\ndir a/.wh.b/c',
