@@ -288,7 +288,7 @@ interface Full {
 }
 
 /** Extracts over a writer that gives an inode three names at most. */
-function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {}): Full {
+function extractFull(t: TestContext, text: string | Uint8Array, budget: Partial<Budget> = {}): Full {
   const base = temporaryDirectory(t);
   const root = join(base, 'tree');
   mkdirSync(root, { mode: 0o755 });
@@ -298,11 +298,11 @@ function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {})
   const apply = createApply({
     tree: new Tree(native(), writer, warnings, 0),
     meter: createMeter({ ...AMPLE, ...budget }, openUsage()),
-    maxMetaBytes: 1024,
+    maxMetaBytes: AMPLE.maxMetaBytes,
     isPrivileged: false,
     warnings,
   });
-  apply.push(parseLayer(text));
+  apply.push(typeof text === 'string' ? parseLayer(text) : text);
   apply.end();
   const copies = warnings.list().flatMap(({ rule, first }) => (rule === 'H10' ? first.map(({ entry }) => entry) : []));
   return { root, tree: listTree(root), copies };
@@ -395,6 +395,34 @@ test('extraction H10 B2 a copy counts as a file, before it is made', (t) => {
       return true;
     },
   );
+});
+
+/** Files, and as many links with attributes as hold 16 MiB: all that wait by then are made. */
+const TOO_MUCH = layer(
+  ...Array.from({ length: 19 }, (_, index) => file(`~${index}`)),
+  ...Array.from({ length: 19 }, (_, index) =>
+    hardlink(`~link${index}`, `~${index}`, { records: { 'SCHILY.xattr.kept.x': 'v'.repeat(900_000) } }),
+  ),
+).subarray(0, -1024);
+
+test('extraction H10 H3 of links made early those that later entries replace count, and what each name shows is the same', (t) => {
+  const links = parseLayer('file a "1" 0600\nlink b -> a 0640\nlink c -> a 0640\nlink d -> a 0640\nend 0');
+  const later = parseLayer('file b "2"\ndir c\nlink e -> d 0640');
+  const [early, late] = [TOO_MUCH, Buffer.alloc(0)].map((between) =>
+    extractFull(t, Buffer.concat([links, between, later])),
+  );
+  assert.deepEqual([early!.copies, late!.copies], [['d'], []]);
+  const shownIn = ({ tree }: Full): readonly string[] =>
+    tree.filter((line) => !line.includes('~')).map((line) => line.replace(/ = .*/, ''));
+  assert.deepEqual(shownIn(early!), shownIn(late!));
+  assert.deepEqual(shownIn(late!), [
+    ROOT,
+    'a file "1" 0640 0:0:0100640',
+    `b file "2" ${F}`,
+    'c dir 0755 0:0:040755',
+    'd file "1" 0640 0:0:0100640',
+    'e file "1" 0640 0:0:0100640',
+  ]);
 });
 
 test('extraction H1 H7 links with more attributes than may wait are made before the layer ends', (t) => {
