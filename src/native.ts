@@ -8,11 +8,18 @@ export type { InflaterHandle, WriterHandle } from 'xattr-native';
 
 let loaded: Native | undefined;
 
+/** @throws SluiceError PLATFORM_UNSUPPORTED anywhere but on Linux (compat K19) */
+export function checkPlatform(): void {
+  if (process.platform === 'linux') return;
+  throw new SluiceError('PLATFORM_UNSUPPORTED', `starting Sluice: this is ${process.platform}`);
+}
+
 /**
  * The addon, loaded on first use by this thread.
- * @throws SluiceError ADDON_MISSING
+ * @throws SluiceError ADDON_MISSING | PLATFORM_UNSUPPORTED
  */
 export function native(): Native {
+  if (!loaded) checkPlatform();
   try {
     loaded ??= createRequire(import.meta.url)('xattr-native') as Native;
   } catch (cause) {

@@ -14,6 +14,7 @@ import {
   type PullOptions,
   type VerifyOptions,
 } from './options.js';
+import { checkPlatform } from './native.js';
 import { imageKey, type PullContext } from './prepare.js';
 import { pull } from './pull.js';
 import type { Composing } from './rootfs/compose-image.js';
@@ -87,6 +88,7 @@ export class Sluice implements AsyncDisposable {
    * @throws SluiceError CONFIG_INVALID | INDEX_* | STORE_FAILED | DISK_FULL | PLATFORM_UNSUPPORTED
    */
   static async open(options: OpenOptions = {}): Promise<Sluice> {
+    checkPlatform();
     const { home, jobs, walk, repairIndex } = parseOpenOptions(options);
     const defaultRegistry = parseDefaultRegistry(process.env['OCI_REGISTRY_DOMAIN']);
     const store = await openStore({ home, repairIndex });

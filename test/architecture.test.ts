@@ -16,6 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cli/': ['src/index'],
   'src/index': ['src/'],
   'src/sluice': [
+    'src/native',
     'src/pull',
     'src/upkeep/',
     'src/rootfs/',

@@ -81,9 +81,8 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   end(): void {
     this.#reader.end();
-    const deferred = this.#links.finish();
-    this.composeRequired = deferred.size > 0;
-    this.#whiteouts.finish(deferred);
+    this.composeRequired = this.#links.finish(this.#whiteouts.isLeftOut);
+    this.#whiteouts.finish();
     if (!this.#hasRoot) this.#tree.setRoot(ROOT_METADATA);
   }
 

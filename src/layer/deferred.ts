@@ -40,8 +40,12 @@ export interface DeferredLinks {
   makeWaiting(): boolean;
   /** What is about to be replaced may be named by links that wait, or hold the place of links to come (H2, O3). */
   beforeRemoval(path: Uint8Array): void;
-  /** Second pass: all that is left. @returns paths of links whose target this layer does not have (H6) */
-  finish(): ReadonlySet<string>;
+  /**
+   * Second pass: all that is left.
+   * @param isLeftOut whether a path is removed afterwards (W7), so that no lower layer need be asked for it
+   * @returns whether a link stays whose target this layer does not have (H6)
+   */
+  finish(isLeftOut: (path: Uint8Array) => boolean): boolean;
 }
 
 export interface DeferredLinksOptions {
@@ -165,7 +169,7 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     return [...chain.values()].reverse();
   };
 
-  const makeForward = (link: PendingLink): void => {
+  const makeForward = (link: PendingLink, isLeftOut: (path: Uint8Array) => boolean): void => {
     forward.delete(link.path);
     const path = pathOf(link.path);
     if (tree.stat(path).kind !== 0) return; // a later entry made that name, and wins (H3)
@@ -177,8 +181,9 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
     }
     const target = deferred.get(keyOf(found.canonical)) ?? keyOf(found.canonical);
     deferred.set(link.path, target);
+    if (isLeftOut(path)) return;
     tree.noteDeferred(path, pathOf(target), link.metadata, link.entry);
-    warnings.add('H6', 'a hard link waits for a lower layer', path, link.offset);
+    warnings.add('H6', 'link.deferred: a hard link waits for a lower layer', path, link.offset);
   };
 
   return {
@@ -220,12 +225,12 @@ export function createDeferredLinks({ tree, meter, warnings }: DeferredLinksOpti
       if (found.kind === 0) forward.set(key, { ...pending, xattrs: NO_PACKED_XATTRS });
       else wait({ ...pending, xattrs: link.xattrs });
     },
-    finish() {
+    finish(isLeftOut) {
       makeWaiting();
       // A link whose directory was removed would have gone with it (O3).
       for (const { path, since } of forward.values()) if (removals.hasAbove(path, since)) forward.delete(path);
-      for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link);
-      return new Set(deferred.keys());
+      for (const first of forward.values()) for (const link of chainOf(first)) makeForward(link, isLeftOut);
+      return [...deferred.keys()].some((path) => !isLeftOut(pathOf(path)));
     },
   };
 }

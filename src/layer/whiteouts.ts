@@ -13,21 +13,26 @@ export interface Whiteouts {
   add(path: Uint8Array): void;
   /** @param path cleaned path below AUFS's own bookkeeping (W7); not kept */
   addAufs(path: Uint8Array): void;
-  /** Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7). */
-  finish(deferredLinks: ReadonlySet<string>): void;
+  /** Whether a path is of that bookkeeping, and goes at the end. */
+  isLeftOut(path: Uint8Array): boolean;
+  /**
+   * Removes AUFS leftovers and folds each whiteout whose name the layer itself has (W4, W7); a link into a lower layer is
+   * no name that it has.
+   */
+  finish(): void;
 }
 
 export function createWhiteouts(tree: Tree): Whiteouts {
   const markers = createPathList();
   const aufs = new Map<string, Uint8Array>();
 
-  const fold = (marker: Uint8Array, deferredLinks: ReadonlySet<string>): void => {
+  const fold = (marker: Uint8Array): void => {
     const leaf = leafStart(marker, 0, marker.length);
     if (Buffer.compare(marker.subarray(leaf), OPAQUE) === 0) return;
     const hidden = Buffer.concat([marker.subarray(0, leaf), marker.subarray(leaf + MARKER_PREFIX_BYTES)]);
     if (!isStanding(tree, marker)) return;
     const found = tree.stat(hidden);
-    if (found.kind === 0 || deferredLinks.has(keyOf(found.canonical))) return;
+    if (found.kind === 0) return;
     if (found.kind === KIND.DIR) {
       const opaque = Buffer.concat([found.canonical, Buffer.from('/'), OPAQUE]);
       if (tree.stat(opaque).kind === 0) tree.makeMarker(opaque);
@@ -39,15 +44,22 @@ export function createWhiteouts(tree: Tree): Whiteouts {
   return {
     add: (path) => markers.add(path),
     addAufs: (path) => {
-      const slash = path.indexOf(0x2f);
-      const top = path.slice(0, slash < 0 ? path.length : slash);
+      const top = topOf(path).slice();
       aufs.set(keyOf(top), top);
     },
-    finish(deferredLinks) {
-      for (const top of aufs.values()) tree.remove(top);
-      for (const marker of markers.all()) fold(marker, deferredLinks);
+    isLeftOut: (path) => aufs.has(keyOf(topOf(path))),
+    finish() {
+      // Of a link without a target there is nothing to remove.
+      for (const top of aufs.values()) if (tree.stat(top).kind !== 0) tree.remove(top);
+      for (const marker of markers.all()) fold(marker);
     },
   };
+}
+
+/** The first component of a path. */
+function topOf(path: Uint8Array): Uint8Array {
+  const slash = path.indexOf(0x2f);
+  return path.subarray(0, slash < 0 ? path.length : slash);
 }
 
 /** Whether a marker is where it was put: later entries may have taken its name (W6), or led its way elsewhere. */

@@ -98,7 +98,7 @@ async function differences(
   const wanted = unpack(t, layout);
   const isBlind = !isFuseOverlayfs(1, 15);
   const special = new Set([...wanted].filter(([, { type }]) => isBlind && SPECIAL.has(type)).map(([path]) => path));
-  const seen = readRoot(await mountLayers(t, directories));
+  const seen = readRoot(mountLayers(t, directories));
   const [is, should] = [new Set(linesOf(seen, special)), new Set(linesOf(wanted, special))];
   return [
     ...[...is].filter((line) => !should.has(line)).map((line) => `mount: ${line}`),
@@ -232,7 +232,7 @@ async function checkMount(t: Cleanup, undo: (directory: string) => void): Promis
   undo(directories[0]!);
   const file = join(temporaryDirectory(t, 'sluice-sidecar'), 'mtree');
   writeFileSync(file, mountView(await textOf(sluice.sidecar(image.layers[0]!.digest))), 'latin1');
-  const point = await mountLayers(t, directories);
+  const point = mountLayers(t, directories);
   const options = { encoding: 'latin1', timeout: 60_000 } as const;
   const { status, stdout, stderr } = spawnSync('mtree', ['-e', '-p', point, '-f', file], options);
   const isBlind = !isFuseOverlayfs(1, 15); // block devices and FIFOs are then I/O errors

@@ -282,12 +282,13 @@ test('extraction H7 times follow the entry that comes last', (t) => {
 });
 
 interface Full {
+  readonly root: string;
   readonly tree: readonly string[];
   readonly copies: readonly string[];
 }
 
 /** Extracts over a writer that gives an inode three names at most. */
-function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {}): Full {
+function extractFull(t: TestContext, text: string | Uint8Array, budget: Partial<Budget> = {}): Full {
   const base = temporaryDirectory(t);
   const root = join(base, 'tree');
   mkdirSync(root, { mode: 0o755 });
@@ -297,14 +298,14 @@ function extractFull(t: TestContext, text: string, budget: Partial<Budget> = {})
   const apply = createApply({
     tree: new Tree(native(), writer, warnings, 0),
     meter: createMeter({ ...AMPLE, ...budget }, openUsage()),
-    maxMetaBytes: 1024,
+    maxMetaBytes: AMPLE.maxMetaBytes,
     isPrivileged: false,
     warnings,
   });
-  apply.push(parseLayer(text));
+  apply.push(typeof text === 'string' ? parseLayer(text) : text);
   apply.end();
   const copies = warnings.list().flatMap(({ rule, first }) => (rule === 'H10' ? first.map(({ entry }) => entry) : []));
-  return { tree: listTree(root), copies };
+  return { root, tree: listTree(root), copies };
 }
 
 test('extraction H10 links beyond what an inode takes share copies, in entry order, chains and H7 included', (t) => {
@@ -326,12 +327,15 @@ test('extraction H10 links beyond what an inode takes share copies, in entry ord
 
 test('extraction H10 forward links and links out of a directory that they replace are copies too', (t) => {
   const forward = extractFull(t, 'link b -> a\nlink c -> a\nlink d -> a\nsym a -> x');
-  assert.deepEqual(forward, {
-    tree: [ROOT, 'a sym -> x', 'b sym -> x = a', 'c sym -> x = a', 'd sym -> x'],
-    copies: ['d'],
-  });
+  assert.deepEqual(forward.tree, [ROOT, 'a sym -> x', 'b sym -> x = a', 'c sym -> x = a', 'd sym -> x']);
+  assert.deepEqual(forward.copies, ['d']);
   const { tree } = extractFull(t, 'file d/a "1"\nlink b -> d/a\nlink c -> d/a\nlink d -> d/a');
   assert.deepEqual(tree, [ROOT, `b file "1" ${F}`, `c file "1" ${F}`, `d file "1" ${F} = b`]);
+});
+
+test('extraction H4 H10 a forward link that is read again comes at its last entry’s place', (t) => {
+  const { copies } = extractFull(t, 'link b -> a\nlink c -> a\nlink d -> a\nlink b -> a\nfile a "1"');
+  assert.deepEqual(copies, ['b']);
 });
 
 test('extraction H10 H2 a copy is of the version that the link named, and no later file gets it', (t) => {
@@ -353,6 +357,34 @@ test('extraction H10 H2 a copy is of the version that the link named, and no lat
   );
 });
 
+test('extraction H10 H7 a further copy has what link entries added to the one before', (t) => {
+  const links = ['b', 'c', 'd', 'e', 'f', 'g'].map(
+    (name) => `link ${name} -> a${name === 'e' ? ' xattr:user.k="1"' : ''}`,
+  );
+  const { root, copies } = extractFull(t, `file a "1" xattr:user.a="0"\n${links.join('\n')}`);
+  assert.deepEqual(copies, ['d', 'g']);
+  const valuesOf = (name: string): readonly (string | undefined)[] =>
+    ['user.a', 'user.k'].map((xattr) =>
+      native()
+        .xattrGet(Buffer.from(join(root, name)), Buffer.from(xattr))
+        ?.toString(),
+    );
+  assert.deepEqual(['a', 'd', 'g'].map(valuesOf), [
+    ['0', undefined],
+    ['0', '1'],
+    ['0', '1'],
+  ]);
+});
+
+test('extraction H10 E12 a copy whose name was replaced gets no more names', (t) => {
+  const links = ['b', 'c', 'd'].map((name) => `link ${name} -> a`).join('\n');
+  const { tree } = extractFull(t, `file a "1"\n${links}\nfile x ""\nfile x ""\nfile d "2"\nlink e -> a`);
+  assert.deepEqual(
+    tree.map((line) => line.replace(` ${F}`, '')),
+    [ROOT, 'a file "1"', 'b file "1" = a', 'c file "1" = a', 'd file "2"', 'e file "1"', 'x file ""'],
+  );
+});
+
 test('extraction H10 B2 a copy counts as a file, before it is made', (t) => {
   const text = 'file a "12345"\nlink b -> a\nlink c -> a\nlink d -> a';
   extractFull(t, text, { maxUnpackedBytes: 10 });
@@ -363,6 +395,34 @@ test('extraction H10 B2 a copy counts as a file, before it is made', (t) => {
       return true;
     },
   );
+});
+
+/** Files, and as many links with attributes as hold 16 MiB: all that wait by then are made. */
+const TOO_MUCH = layer(
+  ...Array.from({ length: 19 }, (_, index) => file(`~${index}`)),
+  ...Array.from({ length: 19 }, (_, index) =>
+    hardlink(`~link${index}`, `~${index}`, { records: { 'SCHILY.xattr.kept.x': 'v'.repeat(900_000) } }),
+  ),
+).subarray(0, -1024);
+
+test('extraction H10 H3 of links made early those that later entries replace count, and what each name shows is the same', (t) => {
+  const links = parseLayer('file a "1" 0600\nlink b -> a 0640\nlink c -> a 0640\nlink d -> a 0640\nend 0');
+  const later = parseLayer('file b "2"\ndir c\nlink e -> d 0640');
+  const [early, late] = [TOO_MUCH, Buffer.alloc(0)].map((between) =>
+    extractFull(t, Buffer.concat([links, between, later])),
+  );
+  assert.deepEqual([early!.copies, late!.copies], [['d'], []]);
+  const shownIn = ({ tree }: Full): readonly string[] =>
+    tree.filter((line) => !line.includes('~')).map((line) => line.replace(/ = .*/, ''));
+  assert.deepEqual(shownIn(early!), shownIn(late!));
+  assert.deepEqual(shownIn(late!), [
+    ROOT,
+    'a file "1" 0640 0:0:0100640',
+    `b file "2" ${F}`,
+    'c dir 0755 0:0:040755',
+    'd file "1" 0640 0:0:0100640',
+    'e file "1" 0640 0:0:0100640',
+  ]);
 });
 
 test('extraction H1 H7 links with more attributes than may wait are made before the layer ends', (t) => {

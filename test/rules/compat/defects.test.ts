@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SluiceError, type PulledImage, type SluiceEvent } from '../../../src/index.js';
+import { Sluice, SluiceError, type PulledImage, type SluiceEvent } from '../../../src/index.js';
 import { buildImage, file, hardlink, layer, writeOciLayout, type TestImage } from '../../../src/testing/index.js';
 import { filesIn, openLab, openSluice, type Lab } from '../../helpers/sluice.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
@@ -288,4 +289,26 @@ test('compat K17 F5 after a pull into PATH every layer is complete there, whatev
     assert.ok(path.startsWith(layerPath));
     assert.ok(existsSync(path) && existsSync(path.replace(/\.extracted$/, '.mtree')));
   }
+});
+
+for (const platform of ['win32', 'darwin'] as const) {
+  test(`compat K19 on ${platform} nothing is opened, and the hint is a Linux VM`, async (t) => {
+    const home = join(temporaryDirectory(t), 'home');
+    const real = process.platform;
+    Object.defineProperty(process, 'platform', { value: platform });
+    t.after(() => Object.defineProperty(process, 'platform', { value: real }));
+    await assert.rejects(Sluice.open({ home }), (error: unknown) => {
+      assert.ok(error instanceof SluiceError);
+      assert.equal(error.code, 'PLATFORM_UNSUPPORTED');
+      assert.match(error.message, new RegExp(`this is ${platform}`));
+      assert.match(error.hint, /Linux VM/);
+      return true;
+    });
+    assert.equal(existsSync(home), false);
+  });
+}
+
+test('compat K19 the package says that it is for Linux', () => {
+  const { os } = createRequire(import.meta.url)('sluice/package.json') as { os: readonly string[] };
+  assert.deepEqual(os, ['linux']);
 });

@@ -163,6 +163,11 @@ const CASES: readonly Case[] = [
     tree: ['. dir 0700 5:6:040700', file('a', '1'), file('b', '2')],
   },
   {
+    title: 'M3 a root that an entry gave a mode alone replaces the lower one',
+    layers: ['dir ./ 0711 3:4', 'dir ./ 0700'],
+    tree: ['. dir 0700 0:0:040700'],
+  },
+  {
     title: 'H6 a hard link into a lower layer is a file of its own with the link’s metadata, one inode a group',
     layers: ['file a "1" 0600 1:1', 'link b -> a 0640 2:2\nlink c -> /a 0640 2:2'],
     tree: [ROOT, 'a file "1" 0600 1:1:0100600', 'b file "1" 0640 2:2:0100640', 'c file "1" 0640 2:2:0100640 = b'],

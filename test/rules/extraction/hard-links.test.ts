@@ -79,6 +79,12 @@ const MAKING: readonly LayerCase[] = [
     tree: 'file d "1"',
   },
   {
+    title: 'H1 N6 the way to a link takes the name of its target, which it is made of all the same',
+    layer: 'file a 0600 1:1 "1"\nlink z -> a\nlink a/x/b 0640 2:2 -> a',
+    tree: 'implied a\nimplied a/x\nfile a/x/b 0640 2:2 "1"\nlink z -> a/x/b',
+    warns: 'N6',
+  },
+  {
     title: 'H1 H2 the directory that a link replaces holds its target and another’s',
     layer: 'file d/a "1"\nfile d/b "2"\nlink z -> d/b\nlink d -> d/a',
     tree: 'file d "1"\nfile z "2"',
@@ -237,6 +243,7 @@ const REFUSED: readonly LayerCase[] = (
     ['H8 X6 a directory behind a symlink', 'dir d/e\nsym s -> d\nlink l -> s/e', 'H8'],
     ['H8 X6 a directory that comes later', 'link l -> d\nfile d/f "x"', 'H8'],
     ['H9 X6 itself, which does not exist', 'link l -> l', 'H9'],
+    ['H9 X6 itself, which a later entry makes', 'link l -> l\nfile l "1"', 'H9'],
     ['H9 X6 a link to itself behind a symlink', 'dir d\nsym s -> d\nlink d/l -> s/l', 'H9'],
     ['H9 X6 a ring of two', 'link a -> b\nlink b -> a', 'H9'],
     ['H9 X6 a ring that a chain leads into', 'link a -> b\nlink b -> c\nlink c -> b', 'H9'],
@@ -245,17 +252,26 @@ const REFUSED: readonly LayerCase[] = (
 
 testLayers([...VERSIONS, ...MAKING, ...ABSENT, ...METADATA, ...REFUSED], 'compat K10 extraction');
 
-test('extraction H6 the layer’s record says that it must be composed', (t) => {
+test('extraction H6 W7 the layer’s record says that it must be composed', (t) => {
   const composed = (text: string): boolean => {
     const { outcome } = extract(t, parseLayer(text));
     return outcome.kind === 'done' && outcome.facts.composeRequired;
   };
-  assert.deepEqual(['link b -> a', 'link b -> a\nfile a "1"', 'link b -> a\nfile b "1"', 'file a "1"'].map(composed), [
-    true,
-    false,
-    false,
-    false,
-  ]);
+  const isComposed = {
+    'link b -> a': true,
+    'link b -> a\nfile a "1"': false,
+    'link b -> a\nfile b "1"': false,
+    'file a "1"': false,
+    'link .wh..wh.plnk/1 -> a': false,
+  };
+  assert.deepEqual(Object.keys(isComposed).map(composed), Object.values(isComposed));
+});
+
+test('extraction H6 the warning says link.deferred, and which link', (t) => {
+  const { outcome } = extract(t, parseLayer('file a "1"\nlink d/b -> usr/x'));
+  const warning = outcome.warnings.find(({ rule }) => rule === 'H6');
+  assert.match(warning?.message ?? '', /^link\.deferred: /);
+  assert.deepEqual(warning?.first, [{ entry: 'd/b', offset: 1024 }]);
 });
 
 test('extraction H10 one link more than an inode takes is a copy', (t) => {

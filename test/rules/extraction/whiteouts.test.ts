@@ -81,6 +81,17 @@ testLayers([
     tree: 'dir d\nopq d\nwh d/y',
   },
   {
+    title: 'W4 W5 an opaque mark is no whiteout of ".wh..opq"',
+    layer: 'opq d\nwh d/.opq',
+    tree: 'implied d\nopq d\nwh d/.opq',
+  },
+  {
+    title: 'W4 W6 a directory that took a marker’s name is not folded, and keeps what is in it',
+    layer: 'wh x\nfile .wh.x/f "1"\nfile x "2"',
+    tree: 'implied .wh.x\nfile .wh.x/f "1"\nfile x "2"',
+    warns: 'N6 W6',
+  },
+  {
     title: 'W6 a marker’s name in a directory part is literal, with a warning',
     layer: 'file .wh.etc/f "1"\ndir a/.wh.b/c\nwh .wh.etc/x',
     tree: 'implied .wh.etc\nfile .wh.etc/f "1"\nwh .wh.etc/x\nimplied a\nimplied a/.wh.b\ndir a/.wh.b/c',
@@ -99,6 +110,18 @@ testLayers([
     `,
     tree: 'file a "1"\nfile b "2"',
     warns: 'W7*5',
+  },
+  {
+    title: 'W7 H6 so is a link of it into a lower layer, which then need not be asked',
+    layer: 'link .wh..wh.aufs -> usr/a\nlink .wh..wh.plnk/1 -> usr/b',
+    tree: '',
+    warns: 'W7*2',
+  },
+  {
+    title: 'W7 H6 another link to what it would have named goes on to the lower layer',
+    layer: 'link .wh..wh.plnk/1 -> usr/b\nlink b -> .wh..wh.plnk/1',
+    tree: 'deferred b -> usr/b',
+    warns: 'H6 W7',
   },
   {
     title: 'W7 deeper down such a name is an ordinary marker',
