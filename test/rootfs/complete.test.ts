@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { lstatSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PulledImage, SluiceEvent } from '../../src/index.js';
@@ -11,6 +12,7 @@ import { buildImage, parseLayer, type TestImage } from '../../src/testing/index.
 import { createSyncGroup } from '../../src/transfer/sync-group.js';
 import { overrideOf } from '../helpers/extract.js';
 import { openLab, type Lab } from '../helpers/sluice.js';
+import { openTestStore } from '../store/fixtures.js';
 import { compose } from './compose-layers.js';
 
 const platform = formatPlatform(hostPlatform());
@@ -134,6 +136,56 @@ test('extraction P3 nothing outside a layer is completed when a directory on the
   const outcome = runTask({ kind: 'complete', layers: [layer], implied: [layer.digest], sync: null });
   assert.equal(outcome.kind, 'failed');
   assert.equal(overrideOf(join(outside, 'd')), null, 'HOST PATH WAS CHANGED');
+});
+
+test('extraction P3 a directory of the longest name, which no whiteout can name, is completed', async (t) => {
+  const lab = await openLab(t);
+  const name = 'd'.repeat(255);
+  const image = await pull(lab, `dir ${name} 0711 7:7 fmt=gnu`, `file ${name}/f "x" fmt=gnu`);
+  assert.deepEqual(statOf(image, name), ['7:7:040711', '711', 0n]);
+});
+
+test('extraction P3 one sync follows when something was completed, and none when nothing was or none is wanted', async (t) => {
+  const lab = await openLab(t);
+  const image = await pull(lab, 'dir d 0711 7:7', 'file d/f "x"\nfile e/f "y"');
+  const layers = image.layers.map(placeOf);
+  const addon = createRequire(import.meta.url)('xattr-native') as { syncfs: (fd: number) => void };
+  const synced = t.mock.method(addon, 'syncfs', () => undefined);
+  const complete = (sync: SharedArrayBuffer | null): number => {
+    synced.mock.resetCalls();
+    const outcome = runTask({ kind: 'complete', layers, implied: [image.layers[1]!.digest], sync });
+    assert.equal(outcome.kind, 'done');
+    return synced.mock.callCount();
+  };
+  const forget = (): void => {
+    native().xattrRemove(Buffer.from(join(image.layers[1]!.path, 'd')), Buffer.from('user.containers.override_stat'));
+  };
+  assert.equal(complete(createSyncGroup()), 0);
+  forget();
+  assert.equal(complete(createSyncGroup()), 1);
+  forget();
+  assert.equal(complete(null), 0);
+});
+
+test('extraction P3 a layer that another holds is not completed before it is free', async (t) => {
+  const lab = await openLab(t);
+  const image = await pull(lab, 'dir d 0711 7:7', 'file d/f "x"');
+  const { digest } = image.layers[1]!;
+  const other = await openTestStore(t, { home: lab.home });
+  const held = await other.lockLayers([digest], await other.location(), new AbortController().signal);
+  const addon = createRequire(import.meta.url)('xattr-native') as typeof import('xattr-native');
+  const { flock } = addon;
+  const refused = new Promise<string>((resolve) => {
+    t.mock.method(addon, 'flock', (...args: Parameters<typeof flock>) => {
+      const isHeld = flock(...args);
+      if (!isHeld && readlinkSync(`/proc/self/fd/${args[0]}`).endsWith(digest)) resolve('it waits');
+      return isHeld;
+    });
+  });
+  const pulled = pull(lab, 'dir d 0750 8:8', 'file d/f "x"');
+  assert.equal(await Promise.race([pulled.then(() => 'it was completed'), refused]), 'it waits');
+  await held[Symbol.asyncDispose]();
+  assert.equal((await pulled).layers[1]!.digest, digest);
 });
 
 test('extraction P4 the first image’s value stays in a shared layer, and the second image must be composed', async (t) => {

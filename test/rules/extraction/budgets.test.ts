@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { SluiceError } from '../../../src/index.js';
@@ -8,6 +9,7 @@ import { buildImage, file, layer, parseLayer } from '../../../src/testing/index.
 import type { Budget } from '../../../src/transfer/protocol.js';
 import { extract, verdict, type ExtractOptions } from '../../helpers/extract.js';
 import { filesIn, openLab } from '../../helpers/sluice.js';
+import { temporaryDirectory } from '../../helpers/temporary.js';
 
 interface BudgetCase {
   readonly title: string;
@@ -74,6 +76,32 @@ for (const { title, layer: text, option, exact, options } of CASES) {
     }
   });
 }
+
+test('extraction B2 there is never more on disk than the limit, sparse files included', (t) => {
+  const value = 20_000;
+  const plain = layer(...Array.from({ length: 50 }, (_, i) => file(`f${i}`, String(i % 10).repeat(1000))));
+  const holey = parseLayer(`${HOLEY}\nfile g "z"*19000`);
+  for (const [tar, compression] of [
+    [plain, 'none'],
+    [plain, 'gzip'],
+    [holey, 'none'],
+  ] as const) {
+    const staging = temporaryDirectory(t, 'sluice-layer');
+    const tree = join(staging, 'tree');
+    let most = 0;
+    const onChunk = (): void => {
+      const sizes = readdirSync(tree).map((name) => lstatSync(join(tree, name)).size);
+      most = Math.max(
+        most,
+        sizes.reduce((sum, size) => sum + size, 0),
+      );
+    };
+    const options = { staging, compression, chunkBytes: 512, onChunk, budget: { maxUnpackedBytes: value } };
+    assert.equal(verdict(extract(t, tar, options)), 'BUDGET_EXCEEDED B2');
+    assert.ok(most <= value, `${most} bytes`);
+    assert.deepEqual(readdirSync(staging), []);
+  }
+});
 
 test('extraction B3 a file is refused by its header, before anything of it is written', (t) => {
   let last = 0;
