@@ -271,7 +271,7 @@ test('extraction H6 the warning says link.deferred, and which link', (t) => {
   const { outcome } = extract(t, parseLayer('file a "1"\nlink d/b -> usr/x'));
   const warning = outcome.warnings.find(({ rule }) => rule === 'H6');
   assert.match(warning?.message ?? '', /^link\.deferred: /);
-  assert.deepEqual(warning?.first, [{ entry: 'd/b', offset: 1024 }]);
+  assert.deepEqual(warning?.first, [{ entry: 'd/b', entryBase64: btoa('d/b'), offset: 1024 }]);
 });
 
 test('extraction H10 one link more than an inode takes is a copy', (t) => {
