@@ -76,6 +76,27 @@ export function writerFinish(writer: WriterHandle, path: Uint8Array, head: Uint8
 /** Closes all descriptors and frees all memory but the handle's own. Calling it twice is harmless. */
 export function writerClose(writer: WriterHandle): void;
 
+/**
+ * Turns members of a tar into commands, as long as they are plain: regular files, directories and symlinks of ustar or GNU
+ * headers with nothing about them that a rule has to look at, whole in `bytes`. Ends at the first other one, or when
+ * the batch has no room.
+ * @param start where a header begins, with no meta header before it
+ * @param base offset of `bytes[0]` in the tar stream
+ * @param commands, offsets, arena the batch that the commands are added to, each with its header's offset in the stream
+ * @param counts the words of `src/layer/plain.ts`, in and out
+ * @returns where in `bytes` it ended: `start` when nothing was plain
+ * @see `src/layer/tar/header.ts` and `src/layer/rules.ts`, which read and decide alike
+ */
+export function plainMembers(
+  bytes: Uint8Array,
+  start: number,
+  base: number,
+  commands: Int32Array,
+  offsets: Float64Array,
+  arena: Uint8Array,
+  counts: Int32Array,
+): number;
+
 /** Names of the inflaters this build holds, fastest first: a subset of `isal`, `zlib`. */
 export function inflaters(): string[];
 

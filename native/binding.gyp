@@ -22,6 +22,7 @@
         "src/memory.c",
         "src/parent_cache.c",
         "src/parents.c",
+        "src/plain.c",
         "src/records.c",
         "src/remove.c",
         "src/sidecar.c",

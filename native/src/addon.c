@@ -9,6 +9,7 @@ static const struct {
     {"writerRun", export_writer_run},
     {"writerFinish", export_writer_finish},
     {"writerClose", export_writer_close},
+    {"plainMembers", export_plain_members},
     {"inflaters", export_inflaters},
     {"inflaterOpen", export_inflater_open},
     {"inflaterReset", export_inflater_reset},

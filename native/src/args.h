@@ -81,6 +81,13 @@ static inline bool read_words(const struct arguments *arguments, size_t index, s
   return *length >= least || throw_range(arguments->env, "the Int32Array is too short");
 }
 
+static inline bool read_doubles(const struct arguments *arguments, size_t index, double **doubles, size_t *length) {
+  void *at;
+  if (!read_view(arguments, index, napi_float64_array, "expected a Float64Array", &at, length)) return false;
+  *doubles = at;
+  return true;
+}
+
 /* Memory to be written to, of at least `least` bytes. */
 static inline bool read_room(const struct arguments *arguments, size_t index, size_t least, uint8_t **at,
                              size_t *length) {

@@ -9,6 +9,8 @@ napi_value export_writer_run(napi_env env, napi_callback_info info);
 napi_value export_writer_finish(napi_env env, napi_callback_info info);
 napi_value export_writer_close(napi_env env, napi_callback_info info);
 
+napi_value export_plain_members(napi_env env, napi_callback_info info);
+
 napi_value export_inflaters(napi_env env, napi_callback_info info);
 napi_value export_inflater_open(napi_env env, napi_callback_info info);
 napi_value export_inflater_reset(napi_env env, napi_callback_info info);

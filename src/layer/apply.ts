@@ -4,6 +4,7 @@ import { FLAG, KIND, OP, WORD } from './commands.js';
 import { createDeferredLinks, type DeferredLinks } from './deferred.js';
 import type { Meter } from './meter.js';
 import { cleanName, entryNamed } from './path.js';
+import { LONGEST_PLAIN_BYTES, type PlainMembers } from './plain.js';
 import { decide, hasMarkerDirectory, isAufs, type Decision } from './rules.js';
 import type { Stage } from './stage.js';
 import type { Entry, Span } from './tar/entry.js';
@@ -45,6 +46,7 @@ class Applier implements Apply, TarHandler, TreeListener {
   readonly #reader: TarReader;
   readonly #links: DeferredLinks;
   readonly #whiteouts: Whiteouts;
+  readonly #plain: PlainMembers;
   readonly #batch = new Batch();
   #slab: Uint8Array = new Uint8Array(0);
 
@@ -65,6 +67,7 @@ class Applier implements Apply, TarHandler, TreeListener {
     this.#isPrivileged = isPrivileged;
     this.#warnings = warnings;
     this.#reader = createTarReader(this, maxMetaBytes);
+    this.#plain = tree.plainMembers();
     this.#links = createDeferredLinks({ tree, meter, warnings });
     this.#whiteouts = createWhiteouts(tree);
     tree.listener = this;
@@ -104,6 +107,31 @@ class Applier implements Apply, TarHandler, TreeListener {
 
   warn(rule: string, message: string, offset: number): void {
     this.#warnings.add(rule, message, null, offset);
+  }
+
+  takeMembers(bytes: Uint8Array, at: number, offset: number): number {
+    const base = offset - at;
+    for (let end = at; ;) {
+      if (this.#batch.isFull || !this.#batch.fits(LONGEST_PLAIN_BYTES)) this.#flush();
+      const next = this.#takePlain(bytes, end, base);
+      if (next === end) return end;
+      end = next;
+    }
+  }
+
+  /** As many as one batch takes; none when they come near a limit, so that the entry that exceeds it is named. */
+  #takePlain(bytes: Uint8Array, at: number, base: number): number {
+    const batch = this.#batch;
+    const { count, arenaLength } = batch;
+    const end = this.#plain.read(batch, bytes, at, base, this.entries);
+    if (end === at) return at;
+    if (!this.#meter.admits(this.#plain)) {
+      batch.count = count;
+      batch.arenaLength = arenaLength;
+      return at;
+    }
+    this.entries += this.#plain.entries;
+    return end;
   }
 
   entry(entry: Entry): void {

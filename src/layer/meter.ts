@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.js';
 import type { Budget } from '../transfer/protocol.js';
 import type { Resource, Usage } from '../transfer/usage.js';
+import type { PlainCost } from './plain.js';
 
 /**
  * Counts what a layer costs. Every method throws SluiceError BUDGET_EXCEEDED before the write that would exceed a limit
@@ -11,6 +12,11 @@ export interface Meter {
   header(): void;
   /** The logical size of one file (B2, B3). */
   file(sizeBytes: number): void;
+  /**
+   * Many headers and files at once. It never throws.
+   * @returns false, and nothing is counted, when one of them would exceed a limit
+   */
+  admits(cost: PlainCost): boolean;
   /** The length of the tar stream so far, and of what it came out of (B2, B6). */
   stream(producedBytes: number, consumedBytes: number): void;
 }
@@ -38,6 +44,17 @@ export function createMeter(budget: Budget, usage: Usage, doing = 'extracting th
     file: (sizeBytes) => {
       if (sizeBytes > maxFileBytes) throw exceeded('B3', 'maxFileBytes', maxFileBytes, `a file of ${sizeBytes} bytes`);
       admit('fileBytes', sizeBytes, (fileBytes += sizeBytes), 'maxUnpackedBytes');
+    },
+    admits: (cost) => {
+      if (cost.largestFileBytes > maxFileBytes) return false;
+      if (!usage.addWithin('entries', cost.entries, budget.maxEntries)) return false;
+      if (!usage.addWithin('fileBytes', cost.fileBytes, budget.maxUnpackedBytes)) {
+        usage.add('entries', -cost.entries);
+        return false;
+      }
+      entries += cost.entries;
+      fileBytes += cost.fileBytes;
+      return true;
     },
     stream: (producedBytes, consumedBytes) => {
       const more = producedBytes - streamBytes;

@@ -4,6 +4,7 @@ import type { Native, WriterHandle } from '../native.js';
 import { Batch } from './batch.js';
 import { FLAG, KIND, OP, RESULT, STATUS, STRIDE, SYSCALLS, WORD } from './commands.js';
 import { entryNamed, printable } from './path.js';
+import { PlainMembers } from './plain.js';
 import type { Warnings } from './warnings.js';
 import type { PackedXattrs } from './xattrs.js';
 
@@ -62,6 +63,11 @@ export class Tree {
     this.#writer = writer;
     this.#warnings = warnings;
     this.flags = flags;
+  }
+
+  /** For batches that this tree will run. */
+  plainMembers(): PlainMembers {
+    return new PlainMembers(this.#native, this.flags);
   }
 
   /** Runs all commands and empties the batch, also when one fails. @param slab what DATA words count from */

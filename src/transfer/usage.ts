@@ -10,6 +10,8 @@ export interface Usage {
   readonly buffer: SharedArrayBuffer;
   /** @returns what all layers have used so far, this amount included */
   readonly add: (resource: Resource, amount: number) => number;
+  /** Adds it only if the sum does not get beyond `most`. */
+  readonly addWithin: (resource: Resource, amount: number, most: number) => boolean;
   /** Takes back what was added here: a layer that failed may be tried again. */
   readonly release: () => void;
 }
@@ -26,6 +28,16 @@ export function openUsage(
       const at = RESOURCES.indexOf(resource);
       own[at]! += amount;
       return Number(Atomics.add(counters, at, BigInt(amount))) + amount;
+    },
+    addWithin: (resource, amount, most) => {
+      const at = RESOURCES.indexOf(resource);
+      for (;;) {
+        const seen = Atomics.load(counters, at);
+        if (Number(seen) + amount > most) return false;
+        if (Atomics.compareExchange(counters, at, seen, seen + BigInt(amount)) !== seen) continue;
+        own[at]! += amount;
+        return true;
+      }
     },
     release: () => {
       for (const [at, amount] of own.entries()) Atomics.sub(counters, at, BigInt(amount));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createRandom } from '../../src/testing/index.js';
+import { assertPlainAgrees } from '../layer/tar/plain-agrees.js';
 import { readTar } from '../layer/tar/read-tar.js';
 import { chooseChunks } from './chunks.js';
 import { mutateTar } from './mutate-tar.js';
@@ -10,7 +11,7 @@ import type { FuzzTarget } from './target.js';
 const VERDICT = /^(?:done|(?:TAR_MALFORMED|NAME_REFUSED|BUDGET_EXCEEDED) (?:T\d+|X\d+|B\d+|M\d+) @\d+)$/;
 const BLOCK = 512;
 
-/** Mutated archives through the tar reader alone (extraction T1 to T20). */
+/** Mutated archives through the tar reader alone, and what of them is plain through the addon's (extraction T1 to T20). */
 export function createReaderTarget(): FuzzTarget {
   return {
     run(seed) {
@@ -22,6 +23,7 @@ export function createReaderTarget(): FuzzTarget {
       assert.ok(reading.headers <= tar.length / BLOCK, 'no header is read twice');
       const stored = reading.members.flatMap(({ segments }) => segments.map(({ bytes }) => bytes.length));
       assert.ok(stored.reduce((sum, length) => sum + length, 0) <= tar.length, 'no byte is handed over twice');
+      assertPlainAgrees(tar);
       assert.deepEqual(readTar(tar, { maxMetaBytes, chunks: chooseChunks(random, tar.length) }), reading);
     },
   };

@@ -43,6 +43,23 @@ test('extraction B2 B3 B4 B6 the limits of one layer name the layer', () => {
   assert.throws(() => meter({ maxRatio: 4, ratioGraceBytes: 0 }).stream(10, 2), /10 bytes came out of 2/);
 });
 
+test('extraction B2 B3 B4 many at once count if all are within the limits, of the layers together too, else none does', () => {
+  const usage = openUsage();
+  const budget = { ...AMPLE, maxEntries: 10, maxUnpackedBytes: 100, maxFileBytes: 50 };
+  const [first, second] = [createMeter(budget, usage), createMeter(budget, openUsage(usage.buffer))];
+  const used = (): readonly number[] => [usage.add('entries', 0), usage.add('fileBytes', 0)];
+  assert.ok(first.admits({ entries: 6, fileBytes: 60, largestFileBytes: 50 }));
+  assert.ok(!second.admits({ entries: 5, fileBytes: 0, largestFileBytes: 0 }));
+  assert.ok(!second.admits({ entries: 1, fileBytes: 41, largestFileBytes: 41 }));
+  assert.ok(!second.admits({ entries: 1, fileBytes: 10, largestFileBytes: 51 }));
+  assert.deepEqual(used(), [6, 60]);
+  assert.ok(second.admits({ entries: 4, fileBytes: 40, largestFileBytes: 40 }));
+  assert.deepEqual(used(), [10, 100]);
+  assert.throws(() => first.header(), /the image's layers have 11 entries/);
+  usage.release();
+  assert.deepEqual(used(), [4, 40]);
+});
+
 test('extraction B2 the stream counts once, however often it is told', () => {
   const usage = openUsage();
   const meter = createMeter({ ...AMPLE, maxUnpackedBytes: 100 }, usage);

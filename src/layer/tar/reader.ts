@@ -26,6 +26,12 @@ export interface TarHandler {
   warn(rule: string, message: string, offset: number): void;
   /** Called for every header, meta headers included (B4). */
   header(): void;
+  /**
+   * May take whole members out of the reader's hands, from a header on that no meta header precedes.
+   * @param offset of that header in the tar stream
+   * @returns where in `bytes` the first header begins that it leaves to the reader: `at` when it takes none
+   */
+  takeMembers?(bytes: Uint8Array, at: number, offset: number): number;
 }
 
 export interface TarReader {
@@ -128,6 +134,10 @@ class Reader implements TarReader {
 
   #header(bytes: Uint8Array, at: number): number {
     const had = this.#blockLength;
+    if (had === 0 && this.#handler.takeMembers && this.#zeroBlocks === 0 && !this.#hasMeta()) {
+      const next = this.#handler.takeMembers(bytes, at, this.#base + at);
+      if (next > at) return next;
+    }
     const found = this.#take(bytes, at);
     if (found === undefined) return bytes.length;
     const after = at + BLOCK - had;
@@ -421,8 +431,13 @@ class Reader implements TarReader {
     return bytes.length;
   }
 
+  /** Whether meta headers wait for their entry. */
+  #hasMeta(): boolean {
+    return this.#pax !== null || this.#longName !== null || this.#longLink !== null;
+  }
+
   #refuseLooseMeta(offset: number): void {
-    if (!this.#pax && !this.#longName && !this.#longLink) return;
+    if (!this.#hasMeta()) return;
     throw this.#at(malformed('a meta header has no entry after it', 'T7'), offset);
   }
 
