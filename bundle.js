@@ -1,12 +1,13 @@
 // Bundles what is published into dist/lib: the library, the command line, and what runs in processes and threads of its
 // own. Loading hundreds of small modules, most of them zod's, took longer than unpacking a small image.
 import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** Loaded faster as one file; the others are loaded when they are needed, or bring files of their own. */
-const BUNDLED = ['undici', 'zod'];
+const BUNDLED = ['commander', 'undici', 'zod'];
 
 const external = [...Object.keys({ ...dependencies, ...optionalDependencies }), '#*'].filter(
   (name) => !BUNDLED.includes(name),
@@ -21,34 +22,47 @@ const options = {
   metafile: true,
   logLevel: 'warning',
 };
-/** With undici, which is CommonJS: what it requires are Node's own modules. */
-const withClient = {
+const partsOfUndici = {
+  name: 'parts of undici',
+  setup: ({ onResolve }) => onResolve({ filter: /^undici$/ }, () => ({ path: resolve('bundle-undici.js') })),
+};
+/** For import. undici is CommonJS: what it requires are Node's own modules. */
+const library = {
   ...options,
   splitting: true,
-  plugins: [
-    {
-      name: 'parts of undici',
-      setup: ({ onResolve }) => onResolve({ filter: /^undici$/ }, () => ({ path: resolve('bundle-undici.js') })),
-    },
-  ],
+  plugins: [partsOfUndici],
   banner: {
     js: "import { createRequire as requireIn } from 'node:module'; const require = requireIn(import.meta.url);",
   },
 };
-/** Each of these is a program of its own, and as few files as its lazy parts let it be. */
+/** Each of these is a program or a thread of its own: one CommonJS file starts sooner than modules do. */
+const program = {
+  ...options,
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  supported: { 'dynamic-import': false },
+  inject: ['bundle-urls.js'],
+  define: { 'import.meta.url': 'bundleUrl', 'import.meta.resolve': 'resolveInBundle' },
+};
 const bundles = await Promise.all([
-  build({ ...withClient, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
-  build({ ...withClient, entryPoints: { main: 'src/cli/main.ts' } }),
+  build({ ...library, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
+  build({ ...program, plugins: [partsOfUndici], entryPoints: { program: 'src/cli/program.ts' } }),
+  build({
+    ...program,
+    external: [...external, 'undici'],
+    entryPoints: { main: 'src/cli/main.ts', worker: 'workers/layer.ts' },
+  }),
   build({
     ...options,
     external: [...external, 'undici'],
-    entryPoints: {
-      worker: 'workers/layer.ts',
-      'bench-naive': 'bench/child/naive.ts',
-      'bench-serve': 'bench/child/serve.ts',
-    },
+    entryPoints: { 'bench-naive': 'bench/child/naive.ts', 'bench-serve': 'bench/child/serve.ts' },
   }),
 ]);
+
+// By this line code-cache.js and src/cli/code-cache.ts tell one build's bundle from another's.
+const PROGRAM = 'dist/lib/program.cjs';
+const text = readFileSync(PROGRAM, 'utf8');
+writeFileSync(PROGRAM, `/* ${createHash('sha256').update(text).digest('hex')} */\n${text}`);
 
 const made = new Set(bundles.flatMap(({ metafile }) => Object.keys(metafile.outputs)));
 for (const path of readdirSync('dist/lib').map((name) => `dist/lib/${name}`)) if (!made.has(path)) rmSync(path);

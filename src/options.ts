@@ -28,6 +28,8 @@ export interface OpenOptions {
    * {@link Sluice.verify} with `repair` brings its images back. No other process may have the store open.
    */
   readonly repairIndex?: boolean;
+  /** A pull follows at once: where the store has no index yet, worker threads start while it is made. */
+  readonly pullFollows?: boolean;
 }
 
 /** Options of one pull or import. */
@@ -147,6 +149,7 @@ const openSchema = z.strictObject({
   jobs: z._default(z.int().check(z.minimum(1), z.maximum(1024)), availableParallelism),
   walk: flag(false),
   repairIndex: flag(false),
+  pullFollows: flag(false),
 });
 
 const pruneSchema = z.strictObject({
@@ -202,6 +205,7 @@ export interface OpenSettings {
   readonly jobs: number;
   readonly walk: boolean;
   readonly repairIndex: boolean;
+  readonly pullFollows: boolean;
 }
 
 /** {@link PruneOptions}, complete. */
@@ -258,8 +262,8 @@ export interface PullSettings {
 
 /** @throws SluiceError CONFIG_INVALID naming the option */
 export function parseOpenOptions(options: OpenOptions): OpenSettings {
-  const { home, jobs, walk, repairIndex } = parse(openSchema, options);
-  return { home, jobs, walk, repairIndex };
+  const { home, jobs, walk, repairIndex, pullFollows } = parse(openSchema, options);
+  return { home, jobs, walk, repairIndex, pullFollows };
 }
 
 /** @throws SluiceError CONFIG_INVALID naming the option */

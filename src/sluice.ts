@@ -89,10 +89,14 @@ export class Sluice implements AsyncDisposable {
    */
   static async open(options: OpenOptions = {}): Promise<Sluice> {
     checkPlatform();
-    const { home, jobs, walk, repairIndex } = parseOpenOptions(options);
+    const { home, jobs, walk, repairIndex, pullFollows } = parseOpenOptions(options);
     const defaultRegistry = parseDefaultRegistry(process.env['OCI_REGISTRY_DOMAIN']);
-    const store = await openStore({ home, repairIndex });
     const pool = openPool(2 * jobs);
+    const onEmpty = pullFollows ? pool.warm : undefined;
+    const store = await openStore({ home, repairIndex, onEmpty }).catch(async (error: unknown) => {
+      await pool[Symbol.asyncDispose]();
+      throw error;
+    });
     const sluice = new Sluice({
       engine: {
         store,

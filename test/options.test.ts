@@ -114,6 +114,7 @@ test('options of opening', () => {
     jobs: 3,
     walk: true,
     repairIndex: false,
+    pullFollows: false,
   });
   for (const options of [
     { jobs: 0 },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Sluice, SluiceError } from '../src/index.js';
@@ -49,6 +49,37 @@ test('leftovers of a killed process are removed when the store is opened and clo
   writeFileSync(join(left, 'deep', 'file'), 'x');
   await (await Sluice.open({ home })).close();
   assert.deepEqual(filesIn(home, 'trash'), ['foreign']);
+});
+
+/** Threads of this process that run, or are about to. */
+function threads(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+}
+
+test('threads start with a store that has no index yet, if a pull follows', async (t) => {
+  isolateEnvironment(t);
+  const home = join(temporaryDirectory(t), 'home');
+  const before = threads();
+  const opened = async (pullFollows: boolean): Promise<boolean> => {
+    const sluice = await Sluice.open({ home, pullFollows });
+    const haveStarted = threads() > before;
+    await sluice.close();
+    return haveStarted;
+  };
+  assert.equal(await opened(true), true);
+  assert.equal(await opened(true), false);
+  rmSync(home, { recursive: true });
+  assert.equal(await opened(false), false);
+});
+
+test('a store that cannot be opened leaves no threads', async (t) => {
+  isolateEnvironment(t);
+  const home = join(temporaryDirectory(t), 'home');
+  mkdirSync(home);
+  writeFileSync(join(home, 'locks'), 'where a directory belongs');
+  const before = threads();
+  await assert.rejects(Sluice.open({ home, pullFollows: true }), hasCode('STORE_FAILED'));
+  assert.equal(threads(), before);
 });
 
 test('two processes’ worth of stores pull one image into one home, each layer once', async (t) => {

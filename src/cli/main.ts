@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module';
 import { version } from '../version.js';
+import { loadBundle } from './code-cache.js';
 import { ignoreClosedPipes, printLine } from './output.js';
+import type * as Program from './program.js';
 import { listenForSignals } from './signals.js';
 
 ignoreClosedPipes();
@@ -10,6 +13,6 @@ if (words.length === 1 && words[0] === '--version') {
   printLine(version());
   process.exit(0);
 }
-const { runCommandLine } = await import('./program.js');
+const program = loadBundle(createRequire(import.meta.url).resolve('#program')).exports as typeof Program;
 const signal = listenForSignals((status) => process.exit(status));
-process.exit(await runCommandLine(words, signal));
+void program.runCommandLine(words, signal).then((status) => process.exit(status));

@@ -32,7 +32,7 @@ export async function withSession<T>(
   const report = await openReport(options);
   using trace = options.trace === undefined ? null : openTrace(options.trace);
   try {
-    await using sluice = await Sluice.open(openOptions(options));
+    await using sluice = await Sluice.open({ ...openOptions(options), pullFollows: true });
     for (const message of sluice.notices) report.onEvent({ kind: 'notice', image: '', level: 'warn', message });
     sluice.subscribe(
       eachOnce((event) => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Digest, isDigest } from '../oci/digest.js';
 import type { ResolvedImage } from '../oci/manifest.js';
 import { SluiceError } from '../errors.js';
@@ -12,7 +13,7 @@ import { findDamage } from './index/damage.js';
 import { isOurIndex } from './index/open.js';
 import { recordImage, stackLayers } from './index/record-image.js';
 import { formatTime, type LayerRow, parseTime } from './index/rows.js';
-import { chooseHome, homeLocation, type HomeSources, layerDirectory, makeHome } from './layout.js';
+import { chooseHome, homeLocation, type HomeSources, indexPath, layerDirectory, makeHome } from './layout.js';
 import { isLeased, Leases } from './lease.js';
 import { lockLayer, lockLayers, type LockKind } from './lock.js';
 import { openLocations, type Locations } from './locations.js';
@@ -46,6 +47,8 @@ export type * from './types.js';
 export interface OpenStoreOptions extends HomeSources {
   /** Set a damaged index aside and begin a new one, with a notice (compat I16). */
   readonly repairIndex?: boolean | undefined;
+  /** Called before the index is made, where there is none: whatever will be asked for is not there. */
+  readonly onEmpty?: (() => void) | undefined;
   /** The clock, for times in the index. */
   readonly now?: () => Date;
   /** Sees every statement before it runs; what it throws is that statement's failure. For tests. */
@@ -62,6 +65,7 @@ export interface OpenStoreOptions extends HomeSources {
 export async function openStore(options: OpenStoreOptions = {}): Promise<Store> {
   const home = await chooseHome(options, isOurIndex);
   await makeHome(home);
+  if (options.onEmpty && !existsSync(indexPath(home))) options.onEmpty();
   const index = await openOrRepairIndex(home, options);
   try {
     const locations = await openLocations(home);

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { temporaryDirectory } from '../helpers/temporary.js';
 import { createCommandLine, errorOf, linesOf } from './command.js';
 
-/** Writes the address of every module that is imported to standard error. */
-const SPY = encodeURIComponent(`
-  import { writeSync } from 'node:fs';
-  export function load(url, context, next) { writeSync(2, 'load ' + url + '\\n'); return next(url, context); }
-`);
-const REGISTER = encodeURIComponent(
-  `import { register } from 'node:module'; register('data:text/javascript,${SPY.replaceAll("'", '%27')}');`,
-);
-const SPYING = ['--import', `data:text/javascript,${REGISTER}`];
+/** Writes the path of every module that was loaded to standard error. */
+const SPY = `
+  process.on('exit', () => {
+    for (const path of Object.keys(require('node:module')._cache)) require('node:fs').writeSync(2, 'load ' + path + '\\n');
+  });
+`;
 
 /** Packages that a command loads. */
 const packagesOf = (stderr: string): string[] => {
@@ -19,20 +18,23 @@ const packagesOf = (stderr: string): string[] => {
   return [...new Set(names.filter((name) => name !== undefined))].toSorted();
 };
 
-test('a command loads the packages that it needs, --help commander alone, and --version none', async (t) => {
+test('a command loads the packages that it needs, --help and --version none', async (t) => {
+  const spy = join(temporaryDirectory(t), 'spy.cjs');
+  writeFileSync(spy, SPY);
+  const nodeWords = ['--require', spy];
   const line = createCommandLine(t);
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
-  const shown = await line.run(['--version'], { nodeWords: SPYING });
+  const shown = await line.run(['--version'], { nodeWords });
   assert.deepEqual([shown.status, shown.stdout], [0, `${version}\n`]);
   assert.deepEqual(packagesOf(shown.stderr), []);
   for (const words of [['--help'], ['pull', '--help'], ['help', 'import']]) {
-    const { status, stdout, stderr } = await line.run(words, { nodeWords: SPYING });
+    const { status, stdout, stderr } = await line.run(words, { nodeWords });
     assert.equal(status, 0);
     assert.match(stdout, /^Usage: sluice/);
-    assert.deepEqual(packagesOf(stderr), ['commander']);
+    assert.deepEqual(packagesOf(stderr), []);
   }
-  const listed = await line.run(['ls'], { nodeWords: SPYING });
-  assert.deepEqual(packagesOf(listed.stderr), ['commander', 'sqlite3']);
+  const listed = await line.run(['ls'], { nodeWords });
+  assert.deepEqual(packagesOf(listed.stderr), ['bindings', 'file-uri-to-path', 'sqlite3']);
 });
 
 test('what is no command line exits 2 and says so once', async (t) => {
