@@ -19,11 +19,17 @@ export function readBlob(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
-  tracer: Tracer = UNTRACED,
+  options: ReadOptions = {},
 ): void {
-  if (blob.kind === 'ring') readRing(blob, control, stage, onChunk, tracer);
-  else readFile(blob, control, stage, onChunk, tracer);
+  if (blob.kind === 'ring') readRing(blob, control, stage, onChunk, options);
+  else readFile(blob, control, stage, onChunk, options);
   stage.end();
+}
+
+export interface ReadOptions {
+  readonly tracer?: Tracer;
+  /** Where the next bytes of a file are read to; what was pushed from there is not used again. Left out: one buffer. */
+  readonly room?: () => Uint8Array;
 }
 
 function readRing(
@@ -31,8 +37,9 @@ function readRing(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
-  tracer: Tracer,
+  options: ReadOptions,
 ): void {
+  const { tracer = UNTRACED } = options;
   const ring = openRing(buffer);
   let total = 0;
   if (partial && partial.length > 0)
@@ -41,7 +48,7 @@ function readRing(
       control,
       stage,
       (packedBytes) => onChunk((total = packedBytes)),
-      tracer,
+      options,
     );
   using keeper = openKeeper(partial);
   for (;;) {
@@ -80,7 +87,7 @@ function readFile(
   control: Control,
   stage: Stage,
   onChunk: (packedBytes: number) => void,
-  tracer: Tracer,
+  { tracer = UNTRACED, room = createBuffer() }: ReadOptions,
 ): void {
   const doing = `reading "${path}"`;
   const attempt = <T>(step: () => T): T => {
@@ -92,19 +99,24 @@ function readFile(
   };
   const file = attempt(() => openSync(path, 'r'));
   try {
-    const buffer = new Uint8Array(CHUNK_BYTES);
     for (let total = 0; total < length;) {
       if (control.isAborted()) throw aborted();
+      const buffer = room();
       const size = tracer.span('read', () =>
-        attempt(() => readSync(file, buffer, 0, Math.min(CHUNK_BYTES, length - total), offset + total)),
+        attempt(() => readSync(file, buffer, 0, Math.min(buffer.length, length - total), offset + total)),
       );
       if (size === 0) return;
-      stage.push(size === CHUNK_BYTES ? buffer : buffer.subarray(0, size));
+      stage.push(size === buffer.length ? buffer : buffer.subarray(0, size));
       onChunk((total += size));
     }
   } finally {
     closeSync(file);
   }
+}
+
+function createBuffer(): () => Uint8Array {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  return () => buffer;
 }
 
 function aborted(): SluiceError {

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.js';
+import type { Digest, DigestHash } from '../oci/digest.js';
 import { kindOfLayer, type LayerCompression } from '../oci/media-type.js';
 import type { DecoderName } from '../transfer/protocol.js';
 import { createDecompress } from './decompress.js';
@@ -16,6 +16,8 @@ export interface DecodeOptions {
   readonly meter: Meter;
   readonly warnings: Warnings;
   readonly tracer?: Tracer;
+  /** Computes the blob's digest; left out: the stage does. */
+  readonly blobHash?: DigestHash;
   /** Called once, when it is known what the bytes really are. */
   readonly open: (compression: LayerCompression) => SlabStage;
 }
@@ -29,6 +31,7 @@ export function createDecode({
   meter,
   warnings,
   tracer = UNTRACED,
+  blobHash,
   open,
 }: DecodeOptions): Decode {
   let unpackedBytes = 0;
@@ -50,7 +53,7 @@ export function createDecode({
     push: (bytes) => tracer.span('inflate', () => decompress.push(bytes)),
     end: () => tracer.span('inflate', () => decompress.end()),
   };
-  const verifier = createBlobVerifier(digest, sizeBytes, inflate, tracer);
+  const verifier = createBlobVerifier(digest, sizeBytes, inflate, tracer, blobHash);
   return {
     push: (bytes) => verifier.push(bytes),
     end: () => verifier.end(),

@@ -52,7 +52,7 @@ function extract(task: ExtractTask, { usage, warnings, tracer, read }: Surroundi
         control.reportBytes(packedBytes, decode.unpackedBytes);
         control.reportEntries(apply.entries);
       };
-      read(task.blob, control, decode, report, tracer);
+      read(task.blob, control, decode, report, { tracer });
     } finally {
       decode.close();
     }

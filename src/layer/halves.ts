@@ -1,7 +1,8 @@
 import { isImageFault, SluiceError } from '../errors.js';
-import { parseDigest } from '../oci/digest.js';
+import { parseDigest, type DigestHash } from '../oci/digest.js';
 import { openControl } from '../transfer/control.js';
 import type { ApplyTask, DecodeTask, LayerFacts, Outcome } from '../transfer/protocol.js';
+import { openPackedChunks, type PackedChunks } from '../transfer/packed-chunks.js';
 import { openSlabConsumer, openSlabProducer, type SlabConsumer, type SlabProducer } from '../transfer/slabs.js';
 import { openUsage, type Usage } from '../transfer/usage.js';
 import { readBlob } from './blob.js';
@@ -47,9 +48,12 @@ function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read }: Deco
   const digest = parseDigest(task.digest);
   const hash = openSharedHash(parseDigest(task.diffId), tracer);
   if (hash) slabs.hashWith(hash);
+  const packed = openPacked(task, tracer);
+  if (packed) slabs.whileIdle(packed.chunks.hashSome);
   const stage = createDecode({
     ...task,
     digest,
+    ...(packed && { blobHash: packed.hash }),
     meter: createMeter(task.budget, usage),
     warnings,
     tracer,
@@ -57,7 +61,7 @@ function decode(task: DecodeTask, { slabs, usage, warnings, tracer, read }: Deco
   });
   try {
     const report = (packedBytes: number): void => control.reportBytes(packedBytes, stage.unpackedBytes);
-    read(task.blob, control, stage, report, tracer);
+    read(task.blob, control, stage, report, { tracer, ...(packed && { room: packed.chunks.next }) });
   } finally {
     stage.close();
   }
@@ -95,6 +99,8 @@ function apply(task: ApplyTask, { slabs, usage, warnings, tracer }: Applying): L
   try {
     const hash = openSharedHash(diffId, tracer);
     if (hash) slabs.hashWith(hash);
+    const packed = openPacked(task, tracer);
+    if (packed) slabs.whileIdle(packed.chunks.hashSome);
     const stage: Stage = hash ? staged.apply : createDiffIdVerifier(diffId, createSlab(staged.apply), tracer);
     let unpackedBytes = 0;
     const next = (): Uint8Array | null => tracer.span('wait', slabs.read);
@@ -111,4 +117,18 @@ function apply(task: ApplyTask, { slabs, usage, warnings, tracer }: Applying): L
   } finally {
     staged.close();
   }
+}
+
+/** The blob's own digest, where both halves compute it. */
+function openPacked(
+  task: DecodeTask | ApplyTask,
+  tracer: Tracer,
+): { readonly chunks: PackedChunks; readonly hash: DigestHash } | null {
+  const hash = task.packed && openSharedHash(parseDigest(task.digest), tracer);
+  if (!task.packed || !hash) return null;
+  const chunks = openPackedChunks(task.packed, hash);
+  return {
+    chunks,
+    hash: { update: (bytes) => chunks.fill(bytes.length), digest: () => hash.digest(chunks.finish()) },
+  };
 }

@@ -1,11 +1,11 @@
 import { errnoOf } from '../errors.js';
 import { native } from '../native.js';
 import { algorithmOf, type Digest } from '../oci/digest.js';
-import type { SlabHash } from '../transfer/slabs.js';
+import type { SlotHash } from '../transfer/hashed-slots.js';
 import type { Tracer } from './tracer.js';
 
 /** A digest that two threads compute by turns. */
-export interface SharedHash extends SlabHash {
+export interface SharedHash extends SlotHash {
   digest(state: Uint8Array): Digest;
 }
 

@@ -1,14 +1,20 @@
 import { isImageFault, SluiceError, type ErrorCode } from '../errors.js';
-import { algorithmOf, createDigestHash, type Digest } from '../oci/digest.js';
+import { algorithmOf, createDigestHash, type Digest, type DigestHash } from '../oci/digest.js';
 import type { SlabStage, Stage } from './stage.js';
 import { UNTRACED, type Tracer } from './tracer.js';
 
 /**
  * Verifies the blob as it passes: its digest and its exact size (extraction D1). When the image's own bytes are refused
  * further on, the rest is still read and hashed, so that damage on the way shows as `DIGEST_MISMATCH` (D5).
+ * @param hash may compute it later, if the bytes stay where they are until then
  */
-export function createBlobVerifier(digest: Digest, sizeBytes: number, next: Stage, tracer: Tracer = UNTRACED): Stage {
-  const hash = createDigestHash(algorithmOf(digest));
+export function createBlobVerifier(
+  digest: Digest,
+  sizeBytes: number,
+  next: Stage,
+  tracer: Tracer = UNTRACED,
+  hash: DigestHash = createDigestHash(algorithmOf(digest)),
+): Stage {
   let received = 0;
   let refusal: SluiceError | null = null;
   const guarded = (step: () => void): void => {

@@ -1,5 +1,6 @@
 import { isImageFault, type ErrorCode } from '../errors.js';
 import { openControl, type Progress } from './control.js';
+import { abortPackedChunks, createPackedChunks } from './packed-chunks.js';
 import type { Pool } from './pool.js';
 import type { ApplyWork, DecodeWork, Outcome, Pipeline } from './protocol.js';
 import { abortSlabs, createSlabs } from './slabs.js';
@@ -25,9 +26,11 @@ export function startExtraction(
     return { outcome, progress: control.progress, abort: control.abort };
   }
   const slabs = createSlabs();
+  const packed = work.blob.kind === 'file' ? createPackedChunks() : null;
   const abort = (): void => {
     control.abort();
     abortSlabs(slabs);
+    if (packed) abortPackedChunks(packed);
   };
   /** A half that died has told the other nothing. */
   const watch = async <Facts>(half: Promise<Outcome<Facts>>): Promise<Outcome<Facts>> => {
@@ -35,8 +38,8 @@ export function startExtraction(
     if (outcome.kind === 'failed' && outcome.error.code === 'LAYER_FAILED') abort();
     return outcome;
   };
-  const decoded = watch(pool.run({ kind: 'decode', ...task, slabs }));
-  const applied = watch(pool.run({ kind: 'apply', ...task, slabs }));
+  const decoded = watch(pool.run({ kind: 'decode', ...task, slabs, packed }));
+  const applied = watch(pool.run({ kind: 'apply', ...task, slabs, packed }));
   return {
     outcome: Promise.all([decoded, applied]).then(([a, b]) => joinHalves(a, b)),
     progress: control.progress,

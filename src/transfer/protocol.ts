@@ -76,14 +76,19 @@ export interface ExtractTask extends DecodeWork, ApplyWork {
 }
 
 /** The first half of a layer whose other half is an {@link ApplyTask}; slabs lie between them, see `slabs.ts`. */
-export interface DecodeTask extends DecodeWork {
+export interface DecodeTask extends DecodeWork, SharedMemory {
   readonly kind: 'decode';
-  readonly slabs: SharedArrayBuffer;
 }
 
-export interface ApplyTask extends ApplyWork {
+export interface ApplyTask extends ApplyWork, SharedMemory {
   readonly kind: 'apply';
+}
+
+/** What the two halves of a layer share. */
+interface SharedMemory {
   readonly slabs: SharedArrayBuffer;
+  /** For the bytes of a blob that is a file, see `packed-chunks.ts`; null: the half that decodes hashes them alone. */
+  readonly packed: SharedArrayBuffer | null;
 }
 
 /** Whether a layer is extracted by one thread or by two, and `auto` for what the schedule decides. */

@@ -9,6 +9,7 @@ import { compress, type LayerCompression } from '../../src/testing/index.js';
 import { openControl, type Control } from '../../src/transfer/control.js';
 import { joinHalves } from '../../src/transfer/extraction.js';
 import type { Budget, ExtractTask, Outcome } from '../../src/transfer/protocol.js';
+import { createPackedChunks } from '../../src/transfer/packed-chunks.js';
 import { createSlabs } from '../../src/transfer/slabs.js';
 import { openUsage } from '../../src/transfer/usage.js';
 import { SLAB_BYTES } from '../layer/inflate.js';
@@ -87,8 +88,9 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
 /** One thread does what two do: so much room lies between the halves that the first never waits. */
 function extractHalves(task: ExtractTask, read: typeof readBlob, tarBytes: number): Outcome {
   const slabs = createSlabs(2 ** Math.ceil(Math.log2(tarBytes / SLAB_BYTES + 3)));
-  const decoded = decodeLayer({ ...task, kind: 'decode', slabs }, read);
-  return joinHalves(decoded, applyLayer({ ...task, kind: 'apply', slabs }));
+  const packed = read === readBlob ? createPackedChunks() : null;
+  const decoded = decodeLayer({ ...task, kind: 'decode', slabs, packed }, read);
+  return joinHalves(decoded, applyLayer({ ...task, kind: 'apply', slabs, packed }));
 }
 
 function suffixOf(compression: LayerCompression): string {

@@ -100,11 +100,12 @@ test('a producer that waits hashes what lies in the ring, and a reader does not 
   other.slab();
   other.emit(10);
   const words = new Int32Array(dead, 0, 8);
-  words[7] = 1; // somebody hashes, and will never be done
+  const hashing = 3;
+  words[hashing] = 1; // somebody hashes, and will never be done
   const reading = startReading({ slabs: dead, hashLike: digestOf(random.bytes(1)) });
   let woken = 0;
   for (let turn = 0; turn < 1e6 && woken === 0; turn++) {
-    woken = Atomics.notify(words, 7);
+    woken = Atomics.notify(words, hashing);
     await new Promise(setImmediate);
   }
   assert.equal(woken, 1, 'it waits for whoever hashes, and does so again');
@@ -164,7 +165,7 @@ test('the counts of slabs may wrap, so their number is a power of two', () => {
     assert.throws(() => openSlabProducer(buffer), RangeError);
   }
   const slabs = createSlabs(4);
-  const [filled, used] = [2, 3];
+  const [filled, used] = [0, 6];
   const counts = new Int32Array(slabs, 0, 8);
   counts[filled] = counts[used] = -2; // two before the wrap
   const producer = openSlabProducer(slabs);
@@ -174,4 +175,29 @@ test('the counts of slabs may wrap, so their number is a power of two', () => {
     assert.equal(Buffer.from(consumer.read()!).toString(), text);
     consumer.release();
   }
+});
+
+test('a thread that would wait does something else first, as long as there is something', () => {
+  const slabs = createSlabs(2);
+  const producer = openSlabProducer(slabs);
+  const consumer = openSlabConsumer(slabs);
+  let left = 3;
+  consumer.whileIdle(() => {
+    if (--left === 0) producer.push(Buffer.from('x'));
+    return true;
+  });
+  assert.equal(Buffer.from(consumer.read()!).toString(), 'x'); // it would have waited for ever
+  consumer.release();
+  producer.push(Buffer.alloc(262_144));
+  producer.push(Buffer.alloc(262_144));
+  left = 3;
+  producer.whileIdle(() => {
+    if (--left === 0) {
+      consumer.read();
+      consumer.release();
+    }
+    return true;
+  });
+  assert.ok(producer.slab());
+  assert.equal(left, 0);
 });
