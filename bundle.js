@@ -26,6 +26,17 @@ const partsOfUndici = {
   name: 'parts of undici',
   setup: ({ onResolve }) => onResolve({ filter: /^undici$/ }, () => ({ path: resolve('bundle-undici.js') })),
 };
+/** Piscina's threads start with a file of its own, which it looks for beside itself. */
+const PISCINA_WORKER = 'piscina-worker';
+const piscinaInside = {
+  name: "piscina's worker",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/piscina\/dist\/index\.js$/ }, ({ path }) => {
+      const parts = readFileSync(path, 'utf8').split("__dirname, 'worker.js'");
+      if (parts.length !== 2) throw new Error(`${path} does not name its worker as it did`);
+      return { contents: parts.join(`__dirname, '${PISCINA_WORKER}.cjs'`) };
+    }),
+};
 /** For import. undici is CommonJS: what it requires are Node's own modules. */
 const library = {
   ...options,
@@ -46,7 +57,12 @@ const program = {
 };
 const bundles = await Promise.all([
   build({ ...library, entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' } }),
-  build({ ...program, plugins: [partsOfUndici], entryPoints: { program: 'src/cli/program.ts' } }),
+  build({
+    ...program,
+    external: [...external.filter((name) => name !== 'piscina'), '@napi-rs/nice'],
+    plugins: [partsOfUndici, piscinaInside],
+    entryPoints: { program: 'src/cli/program.ts', [PISCINA_WORKER]: 'node_modules/piscina/dist/worker.js' },
+  }),
   build({
     ...program,
     external: [...external, 'undici'],

@@ -121,6 +121,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/transfer/protocol',
     'src/transfer/usage',
     'src/transfer/slabs',
+    'src/transfer/hashed-slots',
+    'src/transfer/packed-chunks',
     'src/spans',
     'src/transfer/sync-group',
     'src/oci/',

@@ -71,7 +71,8 @@ export class ChainView implements Disposable {
   #kindAt(path: Buffer): View['kind'] {
     // A name with `.wh.` before it may be longer than any name.
     if (path.length - leafOf(path) > 255) return 'absent';
-    const stats = unlessAbsent(() => lstatSync(this.tree.name(path)));
+    // An error that Node makes up takes longer than the call.
+    const stats = unlessAbsent(() => lstatSync(this.tree.name(path), { throwIfNoEntry: false }));
     if (!stats) return 'absent';
     return stats.isDirectory() ? 'dir' : stats.isSymbolicLink() ? 'symlink' : 'other';
   }

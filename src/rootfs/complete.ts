@@ -70,7 +70,7 @@ function completeLayer(chain: readonly Link[]): { readonly layer: CompletedLayer
 /** The search goes down from the last layer of the chain. */
 function search(chain: readonly Link[], path: Buffer, isFolded: boolean, warnings: Warnings): DirectoryStat {
   const [top, ...lower] = chain.toReversed();
-  if (isFolded || top!.view.look(path).hidesBelow) return DEFAULT_STAT;
+  if (isFolded || lower.length === 0 || top!.view.look(path).hidesBelow) return DEFAULT_STAT;
   for (const { place, view, said } of lower) {
     const { kind, hidesBelow } = view.look(path);
     if (kind === 'dir') return said.get(path.toString('latin1')) ?? explicitStat(place, view, path);

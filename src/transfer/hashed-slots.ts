@@ -62,8 +62,25 @@ export function fillSlot({ words, count }: Slots, length: number): void {
   Atomics.add(words, FILLED, 1);
 }
 
-export function contentOf({ words, count, at }: Slots, n: number): Uint8Array {
-  return at(n).subarray(0, words[LENGTHS + slotOf(n, count)]);
+export function contentOf(slots: Slots, n: number): Uint8Array {
+  return contentFrom(slots, n, 1).bytes;
+}
+
+/**
+ * What the n-th slot holds, and with it what those after it hold, as far as they are neighbours in memory and full.
+ * @param most slots, all filled
+ */
+export function contentFrom(
+  { words, count, at }: Slots,
+  n: number,
+  most: number,
+): { readonly bytes: Uint8Array; readonly slots: number } {
+  const first = slotOf(n, count);
+  const lengthOf = (slots: number): number => words[LENGTHS + first + slots - 1]!;
+  let slots = 1;
+  while (slots < most && first + slots < count && lengthOf(slots) === SLOT_BYTES) slots++;
+  const { buffer, byteOffset } = at(n);
+  return { bytes: new Uint8Array(buffer, byteOffset, (slots - 1) * SLOT_BYTES + lengthOf(slots)), slots };
 }
 
 /** Hashes the next slot, unless there is none or the other thread hashes one. @returns whether it did */

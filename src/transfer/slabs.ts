@@ -2,7 +2,7 @@ import { SluiceError } from '../errors.js';
 import {
   ABORTED,
   abortSlots,
-  contentOf,
+  contentFrom,
   createSlots,
   FILLED,
   fillSlot,
@@ -34,6 +34,8 @@ const FAILED = 2;
 const ANSWERS = { refused: 1, stopped: 2 } as const;
 
 const SLABS = 32;
+/** The more there are at once, the fewer entries of the tar go on in the next ones. */
+const MOST_SLABS_AT_ONCE = 4;
 
 /** @param slabs how many may lie between the two threads: a power of two */
 export function createSlabs(slabs: number = SLABS): SharedArrayBuffer {
@@ -78,7 +80,7 @@ export interface SlabProducer {
 export interface SlabConsumer {
   /**
    * Blocks until a slab is filled.
-   * @returns its content, valid until {@link release}; null at the end
+   * @returns its content, and that of some that are filled after it, valid until {@link release}; null at the end
    * @throws SluiceError ABORTED after an abort, or when the producer failed
    */
   read(): Uint8Array | null;
@@ -165,6 +167,7 @@ export function openSlabConsumer(buffer: SharedArrayBuffer): SlabConsumer {
   const { words } = slots;
   let hash: SlotHash | null = null;
   let idle = NOTHING;
+  let held = 0;
   return {
     read: () => {
       for (;;) {
@@ -172,15 +175,20 @@ export function openSlabConsumer(buffer: SharedArrayBuffer): SlabConsumer {
         const state = Atomics.load(words, STATE);
         if (state === ABORTED) throw aborted('cancelled');
         const used = Atomics.load(words, USED);
-        if (Atomics.load(words, FILLED) !== used) return contentOf(slots, used);
+        const filled = (Atomics.load(words, FILLED) - used) >>> 0;
+        if (filled > 0) {
+          const content = contentFrom(slots, used, Math.min(filled, MOST_SLABS_AT_ONCE));
+          held = content.slots;
+          return content.bytes;
+        }
         if (state === ENDED) return null;
         if (state === FAILED) throw aborted('decoding it has failed');
         if (!idle()) Atomics.wait(words, PRODUCED, produced);
       }
     },
     release: () => {
-      if (hash) hashUntil(slots, Atomics.load(words, USED) + 1, hash);
-      Atomics.add(words, USED, 1);
+      if (hash) hashUntil(slots, Atomics.load(words, USED) + held, hash);
+      Atomics.add(words, USED, held);
       tell(words, CONSUMED);
     },
     hashWith: (chosen) => {

@@ -201,3 +201,33 @@ test('a thread that would wait does something else first, as long as there is so
   assert.ok(producer.slab());
   assert.equal(left, 0);
 });
+
+test('slabs that are full and neighbours are read at once, some of them', () => {
+  const full = 262_144;
+  const slabs = createSlabs(8);
+  const producer = openSlabProducer(slabs);
+  const consumer = openSlabConsumer(slabs);
+  const readAll = (): readonly number[] => {
+    const lengths = [];
+    for (let bytes = consumer.read(); bytes; bytes = consumer.read()) {
+      lengths.push(bytes.length);
+      consumer.release();
+      if (lengths.reduce((sum, length) => sum + length, 0) === total) break;
+    }
+    return lengths;
+  };
+  let total = 0;
+  const emit = (...lengths: readonly number[]): void => {
+    total = lengths.reduce((sum, length) => sum + length, 0);
+    for (const length of lengths) {
+      producer.slab().fill(length % 251);
+      producer.emit(length);
+    }
+  };
+  emit(full, full, 10, full, full, full);
+  assert.deepEqual(readAll(), [2 * full + 10, 3 * full]);
+  emit(full, full, full, full); // the ring's end lies between
+  assert.deepEqual(readAll(), [2 * full, 2 * full]);
+  emit(full, full, full, full, full);
+  assert.deepEqual(readAll(), [4 * full, full]);
+});
