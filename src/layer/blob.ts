@@ -7,7 +7,7 @@ import type { Stage } from './stage.js';
 import { UNTRACED, type Tracer } from './tracer.js';
 
 /** Bytes handed on at once: small enough that an abort is seen soon and the ring's room comes back early. */
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 
 /**
  * Pushes a blob's bytes into a stage, then ends it.

@@ -35,9 +35,9 @@ export function createMeter(budget: Budget, usage: Usage, doing = 'extracting th
   const admit = (resource: Resource, amount: number, own: number, option: 'maxEntries' | 'maxUnpackedBytes'): void => {
     const { rule, what } = SUMS[resource];
     const value = budget[option];
-    if (own > value) throw exceeded(rule, option, value, `the layer has ${own} ${what} so far`);
+    if (own > value) throw exceeded(rule, option, value, `the layer has more than ${value} ${what}`);
     const sum = usage.add(resource, amount);
-    if (sum > value) throw exceeded(rule, option, value, `the image's layers have ${sum} ${what} so far`);
+    if (sum > value) throw exceeded(rule, option, value, `the image's layers have more than ${value} ${what}`);
   };
   return {
     header: () => admit('entries', 1, ++entries, 'maxEntries'),

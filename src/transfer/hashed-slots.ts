@@ -37,7 +37,7 @@ const NOBODY = 0;
 const SOMEBODY = 1;
 const FOR_EVER = 2;
 
-export const SLOT_BYTES: number = 256 * 1024;
+export const SLOT_BYTES: number = 512 * 1024;
 const HASH_STATE_BYTES = 256;
 
 export function createSlots(count: number): SharedArrayBuffer {

@@ -11,7 +11,7 @@ import {
 } from './hashed-slots.js';
 
 /** Enough for the thread that applies to find some whenever it waits for tar bytes. */
-const CHUNKS = 8;
+const CHUNKS = 4;
 
 /** Memory for a blob's packed bytes while the thread that decodes works on them: either half of the layer can hash them there. */
 export function createPackedChunks(): SharedArrayBuffer {

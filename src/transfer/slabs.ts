@@ -33,9 +33,9 @@ const FAILED = 2;
 /** What the consumer tells the producer when it can't go on. */
 const ANSWERS = { refused: 1, stopped: 2 } as const;
 
-const SLABS = 32;
+const SLABS = 16;
 /** The more there are at once, the fewer entries of the tar go on in the next ones. */
-const MOST_SLABS_AT_ONCE = 4;
+const MOST_SLABS_AT_ONCE = 2;
 
 /** @param slabs how many may lie between the two threads: a power of two */
 export function createSlabs(slabs: number = SLABS): SharedArrayBuffer {

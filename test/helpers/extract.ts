@@ -9,10 +9,10 @@ import { compress, type LayerCompression } from '../../src/testing/index.js';
 import { openControl, type Control } from '../../src/transfer/control.js';
 import { joinHalves } from '../../src/transfer/extraction.js';
 import type { Budget, ExtractTask, Outcome } from '../../src/transfer/protocol.js';
+import { SLOT_BYTES } from '../../src/transfer/hashed-slots.js';
 import { createPackedChunks } from '../../src/transfer/packed-chunks.js';
 import { createSlabs } from '../../src/transfer/slabs.js';
 import { openUsage } from '../../src/transfer/usage.js';
-import { SLAB_BYTES } from '../layer/inflate.js';
 import { temporaryDirectory, type Cleanup } from './temporary.js';
 
 /** No limit that a test's layer meets by chance. */
@@ -87,7 +87,7 @@ export function extract(t: Cleanup, tar: Uint8Array, options: ExtractOptions = {
 
 /** One thread does what two do: so much room lies between the halves that the first never waits. */
 function extractHalves(task: ExtractTask, read: typeof readBlob, tarBytes: number): Outcome {
-  const slabs = createSlabs(2 ** Math.ceil(Math.log2(tarBytes / SLAB_BYTES + 3)));
+  const slabs = createSlabs(2 ** Math.ceil(Math.log2(tarBytes / SLOT_BYTES + 3)));
   const packed = read === readBlob ? createPackedChunks() : null;
   const decoded = decodeLayer({ ...task, kind: 'decode', slabs, packed }, read);
   return joinHalves(decoded, applyLayer({ ...task, kind: 'apply', slabs, packed }));

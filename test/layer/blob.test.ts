@@ -11,7 +11,7 @@ import type { LayerBlob } from '../../src/transfer/protocol.js';
 import { createRing } from '../../src/transfer/ring.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
 
-const BYTES = createRandom(11).bytes(700_000);
+const BYTES = createRandom(11).bytes(1_400_000);
 
 interface Collected extends Stage {
   readonly bytes: () => Buffer;
@@ -48,11 +48,11 @@ function fullRing(bytes: Uint8Array): LayerBlob & { readonly kind: 'ring' } {
 }
 
 for (const [offset, length] of [
-  [0, 700_000],
-  [1, 699_999],
-  [512, 262_144],
+  [0, 1_400_000],
+  [1, 1_399_999],
+  [512, 524_288],
   [300_000, 1],
-  [700_000, 0],
+  [1_400_000, 0],
 ] as const) {
   test(`a file range ${offset}+${length} is pushed whole, then ended once`, (t) => {
     const stage = collect();
@@ -66,7 +66,7 @@ for (const [offset, length] of [
 
 test('extraction D1 a file that is shorter than its range just ends: the size decides', (t) => {
   const stage = collect();
-  readBlob(fileBlob(t, 600_000, 200_000), openControl(), stage, () => undefined);
+  readBlob(fileBlob(t, 1_300_000, 200_000), openControl(), stage, () => undefined);
   assert.deepEqual([stage.bytes().length, stage.ends()], [100_000, 1]);
 });
 

@@ -7,7 +7,8 @@ import { decoders } from '../../src/layer/inflate/open-inflater.js';
 import { createSlab } from '../../src/layer/stage.js';
 import { compress, createRandom, gzipMembers, layer, file } from '../../src/testing/index.js';
 import type { DecoderName } from '../../src/transfer/protocol.js';
-import { assertInflates, inflate, SLAB_BYTES } from './inflate.js';
+import { assertInflates, inflate } from './inflate.js';
+import { SLAB_BYTES } from '../../src/layer/stage.js';
 
 const MALFORMED = 'COMPRESSION_MALFORMED C4';
 

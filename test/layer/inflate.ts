@@ -4,9 +4,6 @@ import { createDecompress } from '../../src/layer/decompress.js';
 import { createSlab } from '../../src/layer/stage.js';
 import type { DecoderName } from '../../src/transfer/protocol.js';
 
-/** As large as the decoders' slabs, whose edges are worth a test. */
-export const SLAB_BYTES: number = 256 * 1024;
-
 /** What a decompressing stage made of some bytes. */
 export interface Inflated {
   readonly verdict: string;

@@ -5,7 +5,8 @@ import { compress as zstd, Compressor } from 'zstd-napi';
 import binding from 'zstd-napi/binding.js';
 import { isZstdAvailable, openZstdInflater } from '../../src/layer/inflate/zstd.js';
 import { compress, createRandom } from '../../src/testing/index.js';
-import { assertInflates as assertInflatesWith, inflate as inflateWith, SLAB_BYTES } from './inflate.js';
+import { assertInflates as assertInflatesWith, inflate as inflateWith } from './inflate.js';
+import { SLAB_BYTES } from '../../src/layer/stage.js';
 
 const MALFORMED = 'COMPRESSION_MALFORMED C5';
 const random = createRandom(5);

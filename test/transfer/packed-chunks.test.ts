@@ -4,11 +4,10 @@ import { openSharedHash } from '../../src/layer/shared-hash.js';
 import { UNTRACED } from '../../src/layer/tracer.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { createRandom } from '../../src/testing/index.js';
-import type { SlotHash } from '../../src/transfer/hashed-slots.js';
+import { SLOT_BYTES, type SlotHash } from '../../src/transfer/hashed-slots.js';
 import { abortPackedChunks, createPackedChunks, openPackedChunks } from '../../src/transfer/packed-chunks.js';
 
-const CHUNK_BYTES = 256 * 1024;
-const bytes = createRandom(3).bytes(20 * CHUNK_BYTES + 7);
+const bytes = createRandom(3).bytes(20 * SLOT_BYTES + 7);
 const hash = openSharedHash(digestOf(bytes), UNTRACED)!;
 
 /** Counts what one thread hashes. */
@@ -27,8 +26,8 @@ test('a blob is hashed whoever does it, and no chunk is overwritten before', () 
     const [ours, others] = [counting(), counting()];
     const decoding = openPackedChunks(buffer, ours);
     const applying = openPackedChunks(buffer, others);
-    for (let at = 0, turn = 1; at < bytes.length; at += CHUNK_BYTES, turn++) {
-      const part = bytes.subarray(at, at + CHUNK_BYTES);
+    for (let at = 0, turn = 1; at < bytes.length; at += SLOT_BYTES, turn++) {
+      const part = bytes.subarray(at, at + SLOT_BYTES);
       decoding.next().set(part);
       decoding.fill(part.length);
       if (turn % helpEvery === 0) applying.hashSome();

@@ -6,6 +6,7 @@ import { openSharedHash } from '../../src/layer/shared-hash.js';
 import { UNTRACED } from '../../src/layer/tracer.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { createRandom } from '../../src/testing/index.js';
+import { SLOT_BYTES } from '../../src/transfer/hashed-slots.js';
 import { abortSlabs, createSlabs, openSlabConsumer, openSlabProducer } from '../../src/transfer/slabs.js';
 import type { SlabReaderResult, SlabReaderTask } from './slab-reader.js';
 
@@ -24,7 +25,7 @@ const random = createRandom(9);
 test('bytes come out as they went in, by any steps, in place or copied, through any number of slabs', async () => {
   const bytes = random.bytes(3_000_000);
   for (const count of [1, 2, 8]) {
-    for (const steps of [[1000, 300_000, 7], [262_144], [70_001]]) {
+    for (const steps of [[1000, 300_000, 7], [SLOT_BYTES], [70_001]]) {
       const slabs = createSlabs(count);
       const reading = startReading({ slabs });
       const producer = openSlabProducer(slabs);
@@ -54,7 +55,7 @@ test('bytes come out as they went in, by any steps, in place or copied, through 
 test('two threads hash the slabs by turns, whichever of them waits', async (t) => {
   const bytes = random.bytes(5_000_000);
   for (const algorithm of ['sha256', 'sha384', 'sha512'] as const) {
-    for (const length of [0, 1, 262_144, bytes.length]) {
+    for (const length of [0, 1, SLOT_BYTES, bytes.length]) {
       const part = bytes.subarray(0, length);
       const wanted = digestOf(part, algorithm);
       for (const count of [1, 2, 8]) {
@@ -64,13 +65,13 @@ test('two threads hash the slabs by turns, whichever of them waits', async (t) =
         let ours = 0;
         producer.hashWith({ ...hash, update: (state, slab) => (ours++, hash.update(state, slab)) });
         const early = count === 8 ? null : startReading({ slabs, hashLike: wanted });
-        const limit = count === 8 ? Math.min(length, 8 * 262_144) : length;
+        const limit = count === 8 ? Math.min(length, 8 * SLOT_BYTES) : length;
         producer.push(part.subarray(0, limit));
         const late = early ?? startReading({ slabs, hashLike: wanted });
         producer.push(part.subarray(limit));
         producer.end();
         assert.deepEqual([(await late).end, (await late).digest], ['ended', wanted], `${algorithm} ${length} ${count}`);
-        t.diagnostic(`${ours} of ${Math.ceil(length / 262_144)} slabs hashed here`);
+        t.diagnostic(`${ours} of ${Math.ceil(length / SLOT_BYTES)} slabs hashed here`);
       }
     }
   }
@@ -161,7 +162,7 @@ test('a reader that stopped aborts the producer', () => {
 test('the counts of slabs may wrap, so their number is a power of two', () => {
   const words = 16;
   for (const count of [0, 3, 6]) {
-    const buffer = new SharedArrayBuffer((words + count) * 4 + 256 + count * 256 * 1024);
+    const buffer = new SharedArrayBuffer((words + count) * 4 + 256 + count * SLOT_BYTES);
     assert.throws(() => openSlabProducer(buffer), RangeError);
   }
   const slabs = createSlabs(4);
@@ -188,8 +189,8 @@ test('a thread that would wait does something else first, as long as there is so
   });
   assert.equal(Buffer.from(consumer.read()!).toString(), 'x'); // it would have waited for ever
   consumer.release();
-  producer.push(Buffer.alloc(262_144));
-  producer.push(Buffer.alloc(262_144));
+  producer.push(Buffer.alloc(SLOT_BYTES));
+  producer.push(Buffer.alloc(SLOT_BYTES));
   left = 3;
   producer.whileIdle(() => {
     if (--left === 0) {
@@ -203,7 +204,7 @@ test('a thread that would wait does something else first, as long as there is so
 });
 
 test('slabs that are full and neighbours are read at once, some of them', () => {
-  const full = 262_144;
+  const full = SLOT_BYTES;
   const slabs = createSlabs(8);
   const producer = openSlabProducer(slabs);
   const consumer = openSlabConsumer(slabs);
@@ -224,10 +225,8 @@ test('slabs that are full and neighbours are read at once, some of them', () => 
       producer.emit(length);
     }
   };
-  emit(full, full, 10, full, full, full);
-  assert.deepEqual(readAll(), [2 * full + 10, 3 * full]);
-  emit(full, full, full, full); // the ring's end lies between
-  assert.deepEqual(readAll(), [2 * full, 2 * full]);
-  emit(full, full, full, full, full);
-  assert.deepEqual(readAll(), [4 * full, full]);
+  emit(full, full, 10, full, full, full, 10);
+  assert.deepEqual(readAll(), [2 * full, 10, 2 * full, full + 10]);
+  emit(full, full, full); // the ring's end lies after the first
+  assert.deepEqual(readAll(), [full, 2 * full]);
 });
