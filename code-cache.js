@@ -12,6 +12,9 @@ const image = buildImage({ layers: [{ tar: layer(file('hello', 'world')) }] });
 const reference = registry.push('org/app', '1', image);
 writeOciLayout(join(work, 'layout'), { app: image });
 const home = join(work, 'home');
+// Whose machine this is plays no part: no credentials, no helper programs.
+Object.assign(process.env, { HOME: work, DOCKER_CONFIG: work, REGISTRY_AUTH_FILE: join(work, 'auth.json') });
+delete process.env['XDG_RUNTIME_DIR'];
 const program = loadBundle(PROGRAM);
 const { write } = process.stdout;
 process.stdout.write = () => true;
